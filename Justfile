@@ -1,0 +1,29 @@
+# Everything runs in .venv, which `just setup` makes.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+default:
+    @just --list
+
+# Make .venv with airlock and what its checks need.
+setup:
+    test -x .venv/bin/python || python3 -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+
+# Style, types, layers, tests: what every commit passes.
+check: lint test
+
+lint:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+
+test *ARGS:
+    pytest -n auto {{ARGS}}
+
+# Put the style in order.
+fix:
+    ruff check --fix .
+    ruff format .

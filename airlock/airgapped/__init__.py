@@ -1,0 +1,1 @@
+"""Commands of the machine without one, one module each."""

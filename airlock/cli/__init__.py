@@ -1,0 +1,93 @@
+"""The command line: parses, calls, prints. One module a command; only the chosen one is imported.
+
+This package is the rim: here, and nowhere else, are argv, the environment and the clock read.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from airlock import __version__
+
+COMMANDS = {
+    "init": "write a commented airlock.toml, taking over what the project already says",
+    "add": "add Python requirements to airlock.toml",
+    "remove": "remove Python requirements from airlock.toml",
+    "lock": "pin everything the manifest asks for, for every target",
+    "fetch": "bring what the lock names into the store",
+    "build": "make a bundle for each target",
+    "delta": "make the update between two locked versions",
+    "key": "make a signing key",
+    "trust": "make the trust root that a site pins",
+    "sign": "sign a bundle or delta",
+    "verify": "check signatures and every byte of a bundle",
+    "apply": "restore the new bundle from its base and a delta",
+    "install": "install a verified bundle as a new generation",
+    "update": "install the new version from a delta",
+    "rollback": "go back to the content of an earlier generation",
+    "status": "show what is installed",
+    "history": "show what was installed, when, and how it went",
+    "inspect": "show what a bundle, delta or lock holds",
+    "diff": "show what changed between two bundles or locks",
+    "export": "take the original files out of a bundle",
+}
+"""Name and summary of each command; `airlock.cli.NAME` has its `configure(parser)` and `run(arguments, session)`."""
+
+_NEAR_AND_FAR = "The near side has the network: init to sign. The far side has none: verify to history."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0, or that of the error's family (see README)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["--version"], ["-V"]):
+        print(f"airlock {__version__}")
+        return 0
+    from airlock.cli.guard import guarded
+
+    return guarded(arguments, _run)
+
+
+def _run(arguments: list[str]) -> int:
+    from airlock.cli.session import Session
+
+    chosen = _chosen(arguments)
+    parser = _parser(chosen)
+    parsed = parser.parse_args(arguments)
+    module: ModuleType = importlib.import_module(f"airlock.cli.{parsed.command}")
+    result = module.run(parsed, Session.from_environment(os.environ, quiet=parsed.quiet))
+    return int(result or 0)
+
+
+def _chosen(arguments: list[str]) -> str | None:
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, whose mistakes are told in the form of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        from airlock.errors import UsageError
+
+        raise UsageError(self.prog, message, hint=f"see `{self.prog} --help`")
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="airlock",
+        description="Builds and deployments for machines that are never connected.",
+        epilog=_NEAR_AND_FAR,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"airlock {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        command.add_argument(
+            "-q", "--quiet", action="store_true", help="no progress and no notes, errors only"
+        )
+        if name == chosen:
+            importlib.import_module(f"airlock.cli.{name}").configure(command)
+    return parser

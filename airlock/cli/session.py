@@ -1,0 +1,49 @@
+"""What a command gets from the world: directories, the clock, and somewhere to report to."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airlock.core.reporter import Reporter, Silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    cache: Path
+    """The near side's store, frames and HTTP cache: `AIRLOCK_CACHE`, else the user's cache directory."""
+    environment: Mapping[str, str]
+    reporter: Reporter
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, quiet: bool) -> "Session":
+        return cls(cache=_cache(environment), environment=environment, reporter=_reporter(quiet))
+
+    def now(self) -> int:
+        """Seconds since the epoch; `SOURCE_DATE_EPOCH` stands in for the clock where it is set."""
+        fixed = self.environment.get("SOURCE_DATE_EPOCH")
+        return int(fixed) if fixed else int(time.time())
+
+
+def _cache(environment: Mapping[str, str]) -> Path:
+    if named := environment.get("AIRLOCK_CACHE"):
+        return Path(named).absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("airlock")
+
+
+def _reporter(quiet: bool) -> Reporter:
+    if quiet:
+        return Silent()
+    from airlock.cli.progress import Console
+
+    return Console(sys.stderr)
+
+
+def print_json(document: Any) -> None:
+    """A command's answer for a program, on stdout."""
+    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))

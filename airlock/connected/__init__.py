@@ -1,0 +1,1 @@
+"""Commands of the machine with a network, one module each."""

@@ -1,0 +1,35 @@
+"""Paths that are safe to create below a root, by type."""
+
+import unicodedata
+from typing import NewType
+
+from airlock.errors import IntegrityError
+
+SafePath = NewType("SafePath", str)
+"""A relative POSIX path without empty, `.` or `..` parts, NUL, backslash or control characters, in Unicode NFC; made
+only by `safe_path`."""
+
+MAX_PATH = 1024
+MAX_PART = 255
+
+
+def safe_path(text: str, where: str = "path") -> SafePath:
+    """Validate `text`. Raises IntegrityError that names `where` and the rule that was broken."""
+    if problem := _problem(text):
+        raise IntegrityError(where, f"unsafe path, {problem}", found=repr(text[:120]))
+    return SafePath(text)
+
+
+def _problem(text: str) -> str | None:
+    parts = text.split("/")
+    if not text or text.startswith("/"):
+        return "it must be relative and not empty"
+    if any(part in ("", ".", "..") for part in parts):
+        return "a part is empty, '.' or '..'"
+    if "\\" in text or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        return "it holds a backslash or a control character"
+    if unicodedata.normalize("NFC", text) != text:
+        return "it is not in Unicode normal form C"
+    if len(text.encode()) > MAX_PATH or any(len(part.encode()) > MAX_PART for part in parts):
+        return f"it is longer than {MAX_PATH} bytes, or a part than {MAX_PART}"
+    return None

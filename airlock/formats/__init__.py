@@ -1,0 +1,1 @@
+"""One module a file format; `schema/` holds its twin under the same name."""

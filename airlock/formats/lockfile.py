@@ -1,0 +1,177 @@
+"""`airlock.lock`: every artifact of every target, pinned to exact bytes. One line an artifact, no host, no clock.
+
+Read with `tomllib`, written by the one canonical writer below: same content, same bytes.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.digest import Digest, parse_digest
+from airlock.core.fields import Fields
+from airlock.core.target import Target
+from airlock.errors import IntegrityError, UsageError
+from airlock.formats.rows import (
+    read_artifact,
+    read_encoder,
+    read_health,
+    read_project,
+    read_target,
+    write_artifact,
+    write_encoder,
+    write_health,
+    write_project,
+    write_target,
+)
+
+VERSION = 1
+_HEAD = "# Written by `airlock lock`. Commit it; do not edit it.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedArtifact:
+    artifact: Artifact
+    targets: tuple[str, ...]
+    """The names of the targets that use it, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockfile:
+    project: Project
+    encoder: Encoder
+    inputs: Mapping[str, Digest]
+    """A fingerprint of each part of the manifest that was locked, so that `--check` can say which part changed."""
+    targets: tuple[Target, ...]
+    health: HealthCheck | None
+    artifacts: tuple[LockedArtifact, ...]
+
+    def target(self, name: str, where: str = "airlock.lock") -> Target:
+        for target in self.targets:
+            if target.name == name:
+                return target
+        known = ", ".join(target.name for target in self.targets)
+        raise UsageError(where, "no such target", expected=f"one of {known}", found=repr(name))
+
+    def artifacts_for(self, target: str) -> tuple[Artifact, ...]:
+        return tuple(locked.artifact for locked in self.artifacts if target in locked.targets)
+
+
+def parse_lockfile(data: bytes, where: str) -> Lockfile:
+    """Read a lockfile. Raises IntegrityError with the place of the fault."""
+    try:
+        document = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise IntegrityError(
+            where, f"not valid TOML, {error}", hint="write it anew with `airlock lock`"
+        ) from error
+    fields = Fields(document, where, IntegrityError)
+    if (version := fields.integer("version")) != VERSION:
+        raise IntegrityError(
+            where,
+            "unknown lockfile version",
+            expected=str(VERSION),
+            found=str(version),
+            hint="update airlock",
+        )
+    lockfile = Lockfile(
+        project=read_project(fields.table("project")),
+        encoder=read_encoder(fields.table("encoder")),
+        inputs=_inputs(fields.table("inputs")),
+        targets=tuple(_target(table) for table in fields.tables("targets")),
+        health=read_health(fields.table("health")) if "health" in fields else None,
+        artifacts=tuple(_artifact(table) for table in fields.tables("artifacts")),
+    )
+    fields.raw("health")
+    fields.done()
+    _check(fields, lockfile)
+    return lockfile
+
+
+def _inputs(fields: Fields) -> dict[str, Digest]:
+    return {
+        name: fields.parsed(name, lambda text, place: parse_digest(text, place)) for name in fields.items()
+    }
+
+
+def _target(fields: Fields) -> Target:
+    target = read_target(fields)
+    fields.done()
+    return target
+
+
+def _artifact(fields: Fields) -> LockedArtifact:
+    locked = LockedArtifact(artifact=read_artifact(fields), targets=fields.texts("targets"))
+    fields.done()
+    return locked
+
+
+def _check(fields: Fields, lockfile: Lockfile) -> None:
+    known = {target.name for target in lockfile.targets}
+    seen: set[tuple[str, str, str]] = set()
+    for number, locked in enumerate(lockfile.artifacts):
+        place = f"artifacts[{number}]"
+        for target in locked.targets:
+            if target not in known:
+                raise fields.fault(f"{place}.targets", f"no such target: {target!r}")
+            if (key := (*locked.artifact.key, target)) in seen:
+                raise fields.fault(
+                    place, f"{locked.artifact.kind} {locked.artifact.name} is pinned twice for {target!r}"
+                )
+            seen.add(key)
+
+
+def write_lockfile(lockfile: Lockfile) -> bytes:
+    """The canonical bytes: sorted, one line an artifact."""
+    tables: list[tuple[str, dict[str, Any]]] = [
+        ("project", write_project(lockfile.project)),
+        ("encoder", write_encoder(lockfile.encoder)),
+        ("inputs", dict(sorted(lockfile.inputs.items()))),
+    ]
+    if lockfile.health:
+        tables.append(("health", write_health(lockfile.health)))
+    targets = [write_target(target) for target in sorted(lockfile.targets, key=lambda target: target.name)]
+    rows = [
+        write_artifact(locked.artifact) | {"targets": sorted(locked.targets)}
+        for locked in sorted(lockfile.artifacts, key=_order)
+    ]
+    blocks = [f"{_HEAD}version = {VERSION}\n", _rows("targets", targets), _rows("artifacts", rows)]
+    blocks += [
+        f"[{name}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in table.items())
+        for name, table in tables
+    ]
+    return "\n".join(blocks).encode()
+
+
+def _order(locked: LockedArtifact) -> tuple[str, str, str, str, tuple[str, ...]]:
+    artifact = locked.artifact
+    return artifact.kind, artifact.name, artifact.version, artifact.file, locked.targets
+
+
+def _rows(name: str, tables: list[dict[str, Any]]) -> str:
+    return f"{name} = [\n" + "".join(f"  {_toml(table)},\n" for table in tables) + "]\n"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case int():
+            return str(value)
+        case str():
+            return _string(value)
+        case list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case dict():
+            return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+        case _:
+            raise TypeError(f"no TOML form for {type(value).__name__}")
+
+
+def _key(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _string(key)
+
+
+def _string(text: str) -> str:
+    """A TOML basic string; JSON's escapes are a subset of TOML 1.0's, but for U+007F, which TOML wants escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

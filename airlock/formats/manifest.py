@@ -1,0 +1,106 @@
+"""`airlock.toml`, what a project declares. Written by hand, so unknown keys are refused with a guess.
+
+The sections that belong to a kind (`[python]`, `[[file]]`, `[[config]]`) stay raw here, for only their kind reads them.
+"""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from airlock.core.artifact import HealthCheck, Project
+from airlock.core.fields import Fields
+from airlock.core.target import Target
+from airlock.errors import UsageError
+from airlock.formats.rows import read_health, read_project, read_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredTarget:
+    target: Target
+    values: Mapping[str, Any]
+    """What configuration may use for this target alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    project: Project
+    targets: tuple[DeclaredTarget, ...]
+    indexes: Mapping[str, str]
+    """Index names and their URLs; `default` is what the user's pip is configured for where it is not here."""
+    health: HealthCheck | None
+    sections: Mapping[str, object]
+    """Each kind's own part, as parsed TOML."""
+
+
+def parse_manifest(data: bytes, where: str, sections: Collection[str]) -> Manifest:
+    """Read `airlock.toml`. `sections` are the keys that kinds own. Raises UsageError with the place of the fault."""
+    try:
+        document = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(where, f"not valid TOML, {error}") from error
+    fields = Fields(document, where, UsageError)
+    project = read_project(_section(fields, "project"))
+    if canonicalize_name(project.name) != project.name:
+        raise fields.fault(
+            "project.name", f"expected {canonicalize_name(project.name)!r}, found {project.name!r}"
+        )
+    manifest = Manifest(
+        project=project,
+        targets=tuple(_target(table) for table in fields.tables("target")),
+        indexes=_indexes(fields),
+        health=_health(fields.table("hooks")),
+        sections={name: fields.raw(name) for name in sorted(sections) if name in fields},
+    )
+    for name in sections:
+        fields.raw(name)
+    fields.done()
+    _check_targets(fields, manifest)
+    return manifest
+
+
+def _section(fields: Fields, name: str) -> Fields:
+    if name not in fields:
+        raise fields.fault(name, "missing", hint=f"add a [{name}] table, or start with `airlock init`")
+    return fields.table(name)
+
+
+def _target(fields: Fields) -> DeclaredTarget:
+    declared = DeclaredTarget(target=read_target(fields), values=dict(fields.table("values").items()))
+    fields.done()
+    return declared
+
+
+def _indexes(fields: Fields) -> dict[str, str]:
+    indexes: dict[str, str] = {}
+    for table in fields.tables("index"):
+        name, url = table.text("name"), table.text("url")
+        if name in indexes:
+            raise table.fault("name", f"the index {name!r} is declared twice")
+        indexes[name] = url
+        table.done()
+    return indexes
+
+
+def _health(hooks: Fields) -> HealthCheck | None:
+    health = read_health(hooks.table("health")) if "health" in hooks else None
+    hooks.raw("health")
+    hooks.done()
+    return health
+
+
+def _check_targets(fields: Fields, manifest: Manifest) -> None:
+    names = [declared.target.name for declared in manifest.targets]
+    if not names:
+        raise fields.fault(
+            "target", "missing", hint='add a [[target]] with name, python = "3.11" and platform'
+        )
+    for name in names:
+        if canonicalize_name(name) != name:
+            raise fields.fault(
+                "target", f"the name {name!r} must be lower case letters, digits and single dashes"
+            )
+        if names.count(name) > 1:
+            raise fields.fault("target", f"the target {name!r} is declared twice")

@@ -1,0 +1,104 @@
+"""The parts that lockfile, index and delta index have in common, read from and written to plain tables."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.digest import hex_of, parse_digest
+from airlock.core.fields import Fields
+from airlock.core.target import Target
+
+MAX_ARTIFACT = 1 << 40
+"""Bytes; no artifact may declare more."""
+
+
+def read_project(fields: Fields) -> Project:
+    project = Project(name=fields.text("name"), version=fields.parsed("version", _version))
+    fields.done()
+    return project
+
+
+def _version(text: str, place: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion as error:
+        raise ValueError(f"not a PEP 440 version: {text!r}") from error
+    return text
+
+
+def write_project(project: Project) -> dict[str, Any]:
+    return {"name": project.name, "version": project.version}
+
+
+def read_target(fields: Fields) -> Target:
+    """The keys that name a target; the caller asks for its own and calls `done`."""
+    values = {key: fields.text(key) for key in ("name", "python", "platform")}
+    prefix = fields.text("prefix", "")
+    try:
+        return Target(prefix=prefix, **values)
+    except ValueError as error:
+        raise fields.fault("", str(error)) from error
+
+
+def write_target(target: Target) -> dict[str, Any]:
+    table = {"name": target.name, "python": target.python, "platform": target.platform}
+    return table | ({"prefix": target.prefix} if target.prefix else {})
+
+
+def read_encoder(fields: Fields) -> Encoder:
+    encoder = Encoder(
+        name=fields.text("name"), version=fields.text("version"), level=fields.integer("level", limit=22)
+    )
+    if encoder.name != "zstd":
+        raise fields.fault("name", f"expected 'zstd', found {encoder.name!r}")
+    fields.done()
+    return encoder
+
+
+def write_encoder(encoder: Encoder) -> dict[str, Any]:
+    return {"name": encoder.name, "version": encoder.version, "level": encoder.level}
+
+
+def read_health(fields: Fields) -> HealthCheck:
+    check = HealthCheck(command=fields.texts("command"), timeout=fields.integer("timeout", 60, limit=86_400))
+    if not check.command:
+        raise fields.fault("command", "expected a program and its arguments, found nothing")
+    fields.done()
+    return check
+
+
+def write_health(check: HealthCheck) -> dict[str, Any]:
+    return {"command": list(check.command), "timeout": check.timeout}
+
+
+def read_artifact(fields: Fields) -> Artifact:
+    """The keys of an artifact; the caller asks for its own and calls `done`."""
+    return Artifact(
+        kind=fields.text("kind"),
+        name=fields.text("name"),
+        version=fields.text("version", ""),
+        file=fields.text("file"),
+        size=fields.integer("size", limit=MAX_ARTIFACT),
+        digest=fields.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
+        placement=_strings(fields, "placement"),
+        origin=_strings(fields, "origin"),
+    )
+
+
+def _strings(fields: Fields, key: str) -> Mapping[str, str]:
+    table = fields.table(key)
+    return MappingProxyType({name: table.text(name) for name in table.items()})
+
+
+def write_artifact(artifact: Artifact) -> dict[str, Any]:
+    table: dict[str, Any] = {"kind": artifact.kind, "name": artifact.name}
+    if artifact.version:
+        table["version"] = artifact.version
+    table |= {"file": artifact.file, "size": artifact.size, "sha256": hex_of(artifact.digest)}
+    for key, values in (("placement", artifact.placement), ("origin", artifact.origin)):
+        if values:
+            table[key] = dict(sorted(values.items()))
+    return table

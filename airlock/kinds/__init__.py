@@ -1,0 +1,92 @@
+"""What airlock can carry. A kind answers: what was asked, what does that pin, where are the bytes, which files does it
+put on the target. Code outside this package never mentions a kind by name; `registry.py` lists them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from airlock.core.artifact import Artifact
+from airlock.core.digest import Digest
+from airlock.core.expanded import Member
+from airlock.core.paths import SafePath
+from airlock.core.reporter import Reporter
+from airlock.core.target import Target
+from airlock.core.web import Web
+from airlock.formats.lockfile import LockedArtifact, Lockfile
+from airlock.formats.manifest import Manifest
+from airlock.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """Which pins of the previous lock may move."""
+
+    everything: bool = False
+    names: frozenset[str] = frozenset()
+
+    def keeps(self, name: str) -> bool:
+        return not self.everything and name not in self.names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearSide:
+    """Everything that a kind may use on the machine with a network."""
+
+    directory: Path
+    """Where `airlock.toml` and the lock are; relative paths start here."""
+    cache: Path
+    store: Store
+    web: Web
+    default_index: Callable[[], str]
+    """The URL of the simple index that the user's pip is configured for; asked only when it is needed."""
+    reporter: Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRequest:
+    manifest: Manifest
+    where: str
+    """The manifest's file name, for messages."""
+    near: NearSide
+    previous: Lockfile | None
+    upgrade: Upgrade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Where a kind may put files on the far side: below one generation, through `write` alone."""
+
+    target: Target
+    interpreter: str
+    """Absolute path of the generation's own Python, for the first line of scripts."""
+    write: Callable[[SafePath, Iterable[bytes], int], tuple[Digest, int]]
+    """`write(path, chunks, mode)` creates one file and returns its digest and size in bytes. Raises IntegrityError where
+    the path was written before."""
+
+
+class Kind(Protocol):
+    @property
+    def name(self) -> str:
+        """As `kind` in the lockfile and index, such as `wheel`."""
+
+    @property
+    def section(self) -> str:
+        """The key of `airlock.toml` that it reads, such as `python`."""
+
+    def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
+        """A digest of everything that decides what `pin` answers, the network aside: the section, what it refers to
+        (constraint files, templates, local files, source trees) and the targets. Must not touch the network. Raises
+        UsageError with the place of a fault in the section."""
+
+    def pin(self, request: PinRequest) -> tuple[LockedArtifact, ...]:
+        """What the section asks for, pinned for every target. May put bytes into the store that only it can make.
+        Raises UsageError, ResolutionError or FetchError."""
+
+    def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
+        """Bring the original into the store, which checks its digest. Raises FetchError or IntegrityError."""
+
+    def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
+        """Put the artifact's files into the room. `contents` reads the expanded form from its start, as often as it is
+        called. Raises IntegrityError where the contents are not what their format demands."""

@@ -1,0 +1,24 @@
+"""The kinds that this airlock carries."""
+
+from airlock.errors import IntegrityError
+from airlock.kinds import Kind
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every kind, in the order in which their artifacts are placed."""
+    return ()
+
+
+def kind_named(name: str, where: str) -> Kind:
+    """Raises IntegrityError that names `where` for a kind that this airlock does not know."""
+    for kind in kinds():
+        if kind.name == name:
+            return kind
+    known = ", ".join(kind.name for kind in kinds())
+    raise IntegrityError(
+        where, "unknown kind", expected=f"one of {known}", found=repr(name), hint="update airlock"
+    )
+
+
+def sections() -> frozenset[str]:
+    return frozenset(kind.section for kind in kinds())

@@ -1,0 +1,1 @@
+"""The kind `wheel`: Python distributions, resolved for a target that is not this machine."""

@@ -1,0 +1,163 @@
+"""The container of bundles and deltas: an ordinary tar that has exactly one spelling.
+
+Members are plain files, mode 0644, owner 0, time 0, names of at most 99 ASCII characters, in the order in which they are
+read. The reader accepts no header that the writer would not have written, so links, devices, sparse files and every other
+tar oddity are refused by comparison, not by a list.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import BinaryIO
+
+from airlock.errors import IntegrityError
+
+BLOCK = tarfile.BLOCKSIZE
+MAX_MEMBERS = 100_000
+_NAME = re.compile(r"[a-z0-9][a-zA-Z0-9._/-]{0,98}")
+_END = bytes(2 * BLOCK)
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, 0o644, 0
+    return info.tobuf(tarfile.GNU_FORMAT, "ascii", "strict")
+
+
+def _padding(size: int) -> int:
+    return -size % BLOCK
+
+
+class ArchiveWriter:
+    """Writes members one after the other; `close` ends the archive."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._names: set[str] = set()
+
+    def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+        if not _NAME.fullmatch(name) or name in self._names:
+            raise ValueError(f"not a member name, or written twice: {name!r}")
+        self._names.add(name)
+        self._out.write(_header(name, size))
+        written = 0
+        for chunk in chunks:
+            self._out.write(chunk)
+            written += len(chunk)
+        if written != size:
+            raise ValueError(f"{name}: announced {size} bytes, wrote {written}")
+        self._out.write(bytes(_padding(size)))
+
+    def add_bytes(self, name: str, data: bytes) -> None:
+        self.add(name, len(data), [data])
+
+    def close(self) -> None:
+        self._out.write(_END)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Where a member's bytes lie."""
+
+    offset: int
+    size: int
+
+
+class Archive:
+    """A seekable stream read as an archive. Every header is checked at once; contents are not.
+
+    Raises IntegrityError that names `where` and the offset of the first byte that is not as it must be.
+    """
+
+    def __init__(self, stream: BinaryIO, where: str) -> None:
+        self._stream, self.where = stream, where
+        self.members: Mapping[str, Span] = MappingProxyType(self._scan())
+
+    def _scan(self) -> dict[str, Span]:
+        total = self._stream.seek(0, io.SEEK_END)
+        members: dict[str, Span] = {}
+        offset = 0
+        while (header := self._read(offset, BLOCK)) != bytes(BLOCK):
+            name, size = self._parse(header, offset)
+            end = offset + BLOCK + size + _padding(size)
+            if end > total:
+                raise self._fault(f"member {name}", "truncated", f"{end} bytes or more", f"{total} bytes")
+            if name in members or len(members) == MAX_MEMBERS:
+                raise self._fault(f"byte {offset}", f"member {name} stands twice, or there are too many")
+            members[name] = Span(offset=offset + BLOCK, size=size)
+            if any(self._read(offset + BLOCK + size, _padding(size))):
+                raise self._fault(f"byte {offset + BLOCK + size}", "padding is not zero")
+            offset = end
+        if offset + len(_END) != total or self._read(offset, len(_END)) != _END:
+            raise self._fault(
+                f"byte {offset}", "bad end of archive", f"{offset + len(_END)} bytes in all", f"{total}"
+            )
+        return members
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._stream.seek(offset)
+        data = self._stream.read(size)
+        if len(data) != size:
+            raise self._fault(f"byte {offset + len(data)}", "truncated")
+        return data
+
+    def _parse(self, header: bytes, offset: int) -> tuple[str, int]:
+        try:
+            info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
+            regular = (
+                _NAME.fullmatch(info.name) and info.size >= 0 and _header(info.name, info.size) == header
+            )
+        except (tarfile.HeaderError, ValueError) as error:
+            raise self._fault(f"byte {offset}", f"not an archive header, {error}") from error
+        if not regular:
+            raise self._fault(f"byte {offset}", "not a header that airlock writes")
+        return info.name, info.size
+
+    def _fault(
+        self, place: str, what: str, expected: str | None = None, found: str | None = None
+    ) -> IntegrityError:
+        hint = "copy the file again, and compare its sha256sum with the sender's"
+        return IntegrityError(f"{self.where}: {place}", what, expected=expected, found=found, hint=hint)
+
+    def open(self, name: str) -> BinaryIO:
+        """The member's bytes. Raises IntegrityError where there is no such member."""
+        if (span := self.members.get(name)) is None:
+            raise self._fault(f"member {name}", "missing")
+        return io.BufferedReader(_Window(self._stream, span), 1 << 18)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A small member, whole. Raises IntegrityError where it is absent or larger than `limit` bytes."""
+        with self.open(name) as stream:
+            if self.members[name].size > limit:
+                size = self.members[name].size
+                raise self._fault(f"member {name}", "too large", f"at most {limit} bytes", f"{size} bytes")
+            return stream.read()
+
+
+class _Window(io.RawIOBase):
+    """A part of a shared stream, with a position of its own. Not for use by two threads on one stream."""
+
+    def __init__(self, stream: BinaryIO, span: Span) -> None:
+        self._stream, self._span, self._position = stream, span, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._span.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: max(0, self._span.size - self._position)]
+        self._stream.seek(self._span.offset + self._position)
+        data = self._stream.read(len(view))
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
