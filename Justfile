@@ -27,3 +27,11 @@ test *ARGS:
 fix:
     ruff check --fix .
     ruff format .
+
+# The whole journey on real input, as README tells it.
+journey *ARGS:
+    sh fixtures/journey.sh {{ARGS}}
+
+# Sizes and times of the journey's application, ours and the peers' in one run.
+bench *ARGS:
+    python -m tests.bench {{ARGS}}

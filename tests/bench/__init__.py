@@ -1,0 +1,1 @@
+"""Measurements, ours and the peers' side by side. Run by `just bench`, never by the tests."""
