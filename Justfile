@@ -23,6 +23,10 @@ lint:
 test *ARGS:
     pytest -n auto {{ARGS}}
 
+# What the journey's real application must show, with PyPI; minutes.
+acceptance:
+    pytest -m live -p no:randomly -x -s
+
 # Put the style in order.
 fix:
     ruff check --fix .
