@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from airlock.core.digest import Digest
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +19,9 @@ class Artifact:
     """The original file name."""
     size: int
     digest: Digest
-    placement: Mapping[str, str] = field(default=NOTHING)
+    placement: Mapping[str, str] = field(default_factory=dict)
     """What the kind must know to place it on the target, such as `destination` and `mode`; crosses the gap."""
-    origin: Mapping[str, str] = field(default=NOTHING)
+    origin: Mapping[str, str] = field(default_factory=dict)
     """Where the near side gets it, such as `index`, `path`, `url` or `text`; stays in the lockfile."""
 
     @property
