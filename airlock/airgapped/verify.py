@@ -60,8 +60,10 @@ class SignedIndex:
     digest: Digest
     release: int
     """The counter of the signed metadata, which only grows."""
+    anchor: bytes
+    """The trust root that it was verified against."""
     root: bytes
-    """The newest root that the given one leads to."""
+    """The newest root that the anchor leads to, to be pinned from now on."""
     targets: bytes
     """The signed metadata."""
     checked: tuple[str, ...]
@@ -128,6 +130,7 @@ def verify_index(archive: Archive, root: bytes, now: int) -> SignedIndex:
         index=index,
         digest=digest_of(data),
         release=metadata.signed.version,
+        anchor=root,
         root=newest,
         targets=targets,
         checked=_statement(trusted, signers, len(data)),
