@@ -23,7 +23,7 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
             where,
             "made for another platform",
             expected=target.platform,
-            found=host.platforms[0] if host.platforms else "an unknown one",
+            found=next((tag for tag in host.platforms if not tag.startswith("linux")), "another system"),
             hint="install the bundle of the target that fits this machine",
         )
     if target.prefix and str(Path(target.prefix).resolve()) != host.root:

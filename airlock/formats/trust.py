@@ -22,6 +22,7 @@ TARGETS = "trust/targets.json"
 MAX_METADATA = 1 << 20
 """Bytes of one metadata file."""
 
+_HEX = re.compile(r"[0-9a-f]+")
 _ROOT_LINK = re.compile(r"trust/([1-9][0-9]{0,5})\.root\.json")
 
 
@@ -48,10 +49,14 @@ def parse_root(data: bytes, where: str) -> Metadata[Root]:
 
 
 def parse_targets(data: bytes, where: str) -> Metadata[Targets]:
-    """Read the signed targets. Their signatures are not looked at. Raises IntegrityError."""
+    """Read the signed targets. Whether signatures hold is not looked at. There is one spelling, so that no byte can be
+    changed unseen. Raises IntegrityError."""
     metadata = _parse(data, where, "targets")
     if not isinstance(metadata.signed, Targets):
         raise _other_role(where, "targets", metadata)
+    spellings = [signature.signature for signature in metadata.signatures.values()]
+    if write_metadata(metadata) != data or not all(_HEX.fullmatch(text) for text in spellings):
+        raise IntegrityError(where, "not spelled as airlock writes it", hint="sign it again")
     return metadata
 
 

@@ -121,6 +121,7 @@ class _Source(WheelSource):
         for member in self._contents():
             if member.name.endswith("/") or self._is_left_out(member.name):
                 continue
+            safe_path(member.name, f"{self._where}: {member.name!r}")
             if member.name in seen:
                 raise IntegrityError(f"{self._where}: {member.name}", "stands twice in the wheel")
             seen.add(member.name)
