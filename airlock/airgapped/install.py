@@ -61,7 +61,7 @@ class Outcome:
 
 def install(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
     """Install, switch, check. Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
-    with _disk_errors(site):
+    with site_errors(site):
         check_machine_for(bundle, site, choices, world)
         with locked(site, "install"):
             recover(site, world)
@@ -199,7 +199,8 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 
 @contextmanager
-def _disk_errors(site: Site) -> Iterator[None]:
+def site_errors(site: Site) -> Iterator[None]:
+    """What the system says about the site's disk becomes a TargetError."""
     try:
         yield
     except OSError as error:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from airlock.airgapped.install import Outcome
+from airlock.airgapped.install import Outcome, site_errors
 from airlock.airgapped.site import Site, directory_of, locked
 from airlock.airgapped.switch import Surroundings, recover, switch
 from airlock.errors import IntegrityError, TargetError
@@ -20,7 +20,7 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
     Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
     if not site.current():
         raise TargetError(str(site.root), "nothing is installed here")
-    with locked(site, "rollback"):
+    with site_errors(site), locked(site, "rollback"):
         recover(site, world)
         if (current := site.current_generation()) is None:
             raise TargetError(str(site.root), "nothing is installed here")
