@@ -20,28 +20,30 @@ from airlock.airgapped.verify import SignedIndex, verify, verify_index
 from airlock.core.digest import Digest
 from airlock.errors import TargetError
 from airlock.formats.generation import Generation
-from airlock.formats.index import BundleIndex
 from airlock.storage.archive import Archive
 from airlock.storage.scratch import scratch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteBase:
-    """The bundle that is in use at a site, as the base of a delta."""
+class SiteFrames:
+    """The bundle that is in use at a site, as the base of a delta (`apply`'s FrameSource)."""
 
     site: Site
-    index: BundleIndex
-    digest: Digest
-    """Of its `index.json`."""
+    index: Digest
+    """Of its `index.json`, which says which base this is."""
 
-    def open_frame(self, digest: Digest) -> BinaryIO:
-        """The zstd frame of an expanded form, by the digest of its content, which the reader checks. Raises
-        IntegrityError where the site does not have it."""
-        return self.site.open_frame(digest)
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return str(self.site.root)
+
+    def open(self, expanded: Digest) -> BinaryIO:
+        """The zstd frame of an expanded form; the reader checks its content. Raises IntegrityError where it is absent."""
+        return self.site.open_frame(expanded)
 
 
 class Restore(Protocol):
-    def __call__(self, delta: Archive, base: SiteBase, out: BinaryIO) -> None:
+    def __call__(self, delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
         """Write the new bundle. Raises IntegrityError where the base is not the one that the delta was made for."""
 
 
@@ -65,7 +67,7 @@ def update(
         if current.index == signed.digest:
             return _already(current)
         check_site(site, signed, choices.allow_downgrade)
-        base = SiteBase(site=site, index=site.index(current.index), digest=current.index)
+        base = SiteFrames(site=site, index=current.index)
         return _restored(delta, signed, base, restore, choices, world)
 
 
@@ -76,7 +78,7 @@ def _already(current: Generation) -> Outcome:
 def _restored(
     delta: Archive,
     signed: SignedIndex,
-    base: SiteBase,
+    base: SiteFrames,
     restore: Restore,
     choices: Choices,
     world: Surroundings,

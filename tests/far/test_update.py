@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from airlock.airgapped.status import history
-from airlock.airgapped.update import Restore, SiteBase, update
+from airlock.airgapped.update import Restore, SiteFrames, update
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, TargetError
 from airlock.storage.archive import Archive
@@ -40,11 +40,11 @@ def delta(new: bytes = SIGNED_NEW) -> Archive:
 def giving(data: bytes) -> Restore:
     """A restorer that takes unchanged frames from the site, the rest from `data`."""
 
-    def restore(delta: Archive, base: SiteBase, out: BinaryIO) -> None:
+    def restore(delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
         members = members_in(data)
-        for entry in base.index.entries:
+        for entry in base.site.index(base.index).entries:
             if entry.frame in members:
-                with base.open_frame(entry.expanded.digest) as frame:
+                with base.open(entry.expanded.digest) as frame:
                     members[entry.frame] = frame.read()
         out.write(archive_of(members))
 
@@ -94,7 +94,7 @@ def test_a_frame_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_a_foreign_delta_ends_before_anything_is_restored(tmp_path: Path) -> None:
-    def never(delta: Archive, base: SiteBase, out: BinaryIO) -> None:
+    def never(delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
         raise AssertionError("restored a delta that is not trusted")
 
     site = site_at(tmp_path / "site")
