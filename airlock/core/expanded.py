@@ -14,7 +14,7 @@ from airlock.errors import IntegrityError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file inside an artifact. `chunks` must be used up before the next member is asked for."""
+    """One file inside an artifact. `chunks` end when the next member is asked for."""
 
     name: str
     """As the container spells it, unchecked; empty where the artifact is itself the file."""
@@ -35,7 +35,9 @@ class Form(Protocol):
         exactly; what was written is then to be thrown away."""
 
     def rebuild(self, expanded: BinaryIO, original: BinaryIO) -> None:
-        """Write the original. Reads from the start, once, in bounded memory. Raises IntegrityError."""
+        """Write the original to an empty seekable stream. Reads `expanded` from the start, once, in bounded memory.
+        Raises IntegrityError, or TargetError where an encoder on this machine writes other bytes. The caller compares the
+        original's digest: what was written is worth nothing before that."""
 
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         """The files inside, in the order of the expanded form. Raises IntegrityError."""
@@ -61,7 +63,9 @@ class RawForm:
 
 def forms() -> tuple[Form, ...]:
     """Every form, the most telling first; the last takes anything."""
-    return (RawForm(),)
+    from airlock.core.zip_form import ZipForm
+
+    return (ZipForm(), RawForm())
 
 
 def expand(original: BinaryIO, expanded: BinaryIO) -> str:

@@ -26,10 +26,17 @@ def _problem(text: str) -> str | None:
         return "it must be relative and not empty"
     if any(part in ("", ".", "..") for part in parts):
         return "a part is empty, '.' or '..'"
-    if "\\" in text or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+    plain = (
+        text.isascii() and text.isprintable()
+    )  # nearly every path of some thousand, so no look at each character
+    if "\\" in text or not (plain or all(map(_is_allowed, text))):
         return "it holds a backslash or a control character"
-    if unicodedata.normalize("NFC", text) != text:
+    if not plain and unicodedata.normalize("NFC", text) != text:
         return "it is not in Unicode normal form C"
     if len(text.encode()) > MAX_PATH or any(len(part.encode()) > MAX_PART for part in parts):
         return f"it is longer than {MAX_PATH} bytes, or a part than {MAX_PART}"
     return None
+
+
+def _is_allowed(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cs")

@@ -1,0 +1,93 @@
+"""What this machine is, asked once, before anything is decided."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.tags import platform_tags
+from packaging.version import Version
+
+from airlock.core.target import Target
+from airlock.errors import TargetError
+
+_QUESTION = """
+import json, os, platform, sys
+path = sys.executable
+if sys.prefix != sys.base_prefix:
+    path = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
+print(json.dumps([os.path.abspath(path), platform.python_version(), sys.implementation.name]))
+"""
+_PATIENCE = 30
+"""Seconds for an interpreter to start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    path: str
+    """Of the base installation, not of a virtual environment."""
+    version: str
+    implementation: str
+
+    def fits(self, target: Target) -> bool:
+        version = Version(self.version)
+        return (
+            self.implementation == "cpython"
+            and (version.major, version.minor) == target.python_minor
+            and version >= target.python_full
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    platforms: tuple[str, ...]
+    """Every platform tag that programs for this machine may have, the most telling first (PEP 600, 656)."""
+    interpreters: tuple[Interpreter, ...]
+    """Those that may become the base of a generation, in the order of preference."""
+    free: int
+    """Bytes."""
+    root: str
+    """The real path of the site."""
+
+
+def this_host(root: Path, target: Target, python: str | None, environment: Mapping[str, str]) -> Host:
+    """Ask the machine. `python` is the one interpreter that the user wants, else those on `PATH` and airlock's own are
+    looked at. Raises TargetError where that one does not run."""
+    candidates = [python] if python else list(_candidates(target, environment))
+    found = [interpreter for path in candidates if (interpreter := _ask(path, must=python is not None))]
+    return Host(
+        platforms=tuple(platform_tags()),
+        interpreters=tuple(found),
+        free=shutil.disk_usage(_existing(root)).free,
+        root=str(root.resolve()),
+    )
+
+
+def _candidates(target: Target, environment: Mapping[str, str]) -> Iterator[str]:
+    import sys
+
+    major, minor = target.python_minor
+    if on_path := shutil.which(f"python{major}.{minor}", path=environment.get("PATH")):
+        yield on_path
+    yield sys.executable
+
+
+def _ask(path: str, must: bool) -> Interpreter | None:
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-S", "-c", _QUESTION], capture_output=True, check=True, timeout=_PATIENCE
+        )
+        base, version, implementation = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        if must:
+            raise TargetError(path, f"not a Python interpreter that runs, {error}") from error
+        return None
+    return Interpreter(path=base, version=version, implementation=implementation)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

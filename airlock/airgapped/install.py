@@ -1,0 +1,207 @@
+"""`airlock install`: a verified bundle becomes a generation.
+
+Decided first: machine, place, interpreter, space, project and release counter. Then everything is laid out beside the
+generations that exist, synced, renamed into place, and switched to. Until the switch nothing that is in use has changed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from airlock.airgapped.host import Host, Interpreter, this_host
+from airlock.airgapped.preflight import check_machine, check_site
+from airlock.airgapped.site import (
+    FRAMES,
+    ROOT_OF_TRUST,
+    TEMPORARY,
+    Site,
+    as_target_error,
+    directory_of,
+    index_of,
+    locked,
+    staging_of,
+)
+from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out
+from airlock.airgapped.switch import Surroundings, recover, switch
+from airlock.airgapped.verify import VerifiedBundle
+from airlock.core.digest import CHUNK, Digest, chunks_of
+from airlock.core.paths import SafePath
+from airlock.core.target import Target
+from airlock.core.tree import Change, Tree, changes
+from airlock.formats.generation import Generation
+from airlock.formats.index import frame_name
+from airlock.storage.archive import Archive
+from airlock.storage.disk import Disk
+
+AskHost = Callable[[Path, Target, str | None, Mapping[str, str]], Host]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the user decides, and what a test puts in the place of the machine."""
+
+    kinds: KindNamed
+    python: str | None = None
+    """The base interpreter, None for the first that fits."""
+    allow_downgrade: bool = False
+    host: AskHost = this_host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    before: int
+    """0 where nothing was installed."""
+    after: int
+    """The same as `before` where this bundle is in use already."""
+    version: str
+    index: Digest
+
+
+def install(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
+    """Install, switch, check. Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
+    with site_errors(site):
+        check_machine_for(bundle, site, choices, world)
+        with locked(site, "install"):
+            recover(site, world)
+            return install_locked("install", bundle, site, choices, world)
+
+
+def check_machine_for(
+    bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings
+) -> Interpreter:
+    host = choices.host(site.root, bundle.index.target, choices.python, world.environment)
+    frames = sum(span.size for span in bundle.archive.members.values())
+    return check_machine(bundle.index, frames, host)
+
+
+def install_locked(
+    act: str, bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings
+) -> Outcome:
+    """The rest of `install`, for a caller that holds the lock and has recovered the site."""
+    base = check_machine_for(bundle, site, choices, world)
+    check_site(site, bundle.signed, choices.allow_downgrade)
+    before = site.current_generation()
+    if before is not None and before.index == bundle.digest:
+        return _outcome(before, before.number)
+    generation = _stage(bundle, site, choices, base, world)
+    done = switch(site, act, generation, world)
+    return _outcome(generation, done.before)
+
+
+def _outcome(generation: Generation, before: int) -> Outcome:
+    return Outcome(before=before, after=generation.number, version=generation.version, index=generation.index)
+
+
+def plan(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings) -> tuple[Change, ...]:
+    """What `install` would change, against the generation in use; nothing is written. Raises as `install` does."""
+    base = check_machine_for(bundle, site, choices, world)
+    check_site(site, bundle.signed, choices.allow_downgrade)
+    before = site.current_generation()
+    if before is not None and before.index == bundle.digest:
+        return ()
+    layout = Layout(writer=OnlyCounting())
+    place = _place(site, site.next_number(), base)
+    lay_out(bundle.archive, bundle.index, place, layout, choices.kinds, world.reporter)
+    return tuple(changes(before.tree if before else {}, layout.tree))
+
+
+def _place(site: Site, number: int, base: Interpreter) -> Place:
+    return Place(python=str(site.path(directory_of(number)) / "bin/python"), interpreter=base)
+
+
+def _stage(
+    bundle: VerifiedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
+) -> Generation:
+    """Everything of a new generation but the switch."""
+    number = site.next_number()
+    layout = Layout(writer=_Staging.beside_current(site, number))
+    place = _place(site, number, base)
+    lay_out(bundle.archive, bundle.index, place, layout, choices.kinds, world.reporter)
+    fresh = _copy_frames(bundle, site)
+    site.disk.sync()
+    for name in fresh:
+        site.disk.rename(name + TEMPORARY, name)
+    site.replace(index_of(bundle.digest), bundle.signed.data)
+    if site.root_of_trust() != bundle.signed.root:
+        site.replace(ROOT_OF_TRUST, bundle.signed.root)
+    generation = Generation(
+        number=number,
+        content=number,
+        index=bundle.digest,
+        project=bundle.index.project.name,
+        version=bundle.index.project.version,
+        release=bundle.signed.release,
+        python=base.path,
+        tree=layout.tree,
+        owners=layout.owners,
+    )
+    site.record(generation)
+    site.disk.rename(staging_of(number), directory_of(number))
+    site.disk.sync("generations")
+    return generation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Staging:
+    """Writes below the staging directory; what the generation in use has as well is shared with it."""
+
+    disk: Disk
+    folder: str
+    shared: str
+    known: Tree
+
+    @classmethod
+    def beside_current(cls, site: Site, number: int) -> "_Staging":
+        current = site.current_generation()
+        return cls(
+            disk=site.disk,
+            folder=staging_of(number),
+            shared=directory_of(current.content) if current else "",
+            known=current.tree if current else {},
+        )
+
+    def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
+        like = f"{self.shared}/{path}" if path in self.known else ""
+        return self.disk.write(f"{self.folder}/{path}", chunks, mode, like)
+
+    def link(self, path: SafePath, target: str) -> None:
+        self.disk.symlink(target, f"{self.folder}/{path}")
+
+
+def _copy_frames(bundle: VerifiedBundle, site: Site) -> list[str]:
+    """Bring the frames that the site's store lacks, under temporary names; returns the final ones."""
+    fresh: list[str] = []
+    site.disk.make_directory(FRAMES)
+    for digest in sorted({entry.expanded.digest for entry in bundle.index.entries}):
+        if not _has_frame(site, digest, bundle.archive):
+            name = f"store/{frame_name(digest)}"
+            with bundle.archive.open(frame_name(digest)) as frame:
+                site.disk.write(name + TEMPORARY, chunks_of(frame), 0o644)
+            fresh.append(name)
+    return fresh
+
+
+def _has_frame(site: Site, digest: Digest, archive: Archive) -> bool:
+    path = site.path(f"store/{frame_name(digest)}")
+    if not path.is_file() or path.stat().st_size != archive.members[frame_name(digest)].size:
+        return False
+    with path.open("rb") as ours, archive.open(frame_name(digest)) as theirs:
+        return _same(ours, theirs)
+
+
+def _same(one: BinaryIO, other: BinaryIO) -> bool:
+    while chunk := one.read(CHUNK):
+        if other.read(CHUNK) != chunk:
+            return False
+    return True
+
+
+@contextmanager
+def site_errors(site: Site) -> Iterator[None]:
+    """What the system says about the site's disk becomes a TargetError."""
+    try:
+        yield
+    except OSError as error:
+        raise as_target_error(error, str(site.root)) from error

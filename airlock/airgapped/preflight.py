@@ -1,0 +1,97 @@
+"""Decide whether this machine and site can take a bundle, before anything is written."""
+
+from pathlib import Path
+
+from airlock.airgapped.host import Host, Interpreter
+from airlock.airgapped.site import Site
+from airlock.airgapped.verify import SignedIndex
+from airlock.core.target import Target
+from airlock.errors import IntegrityError, TargetError
+from airlock.formats.index import BundleIndex
+
+_RESERVE = 64 << 20
+"""Bytes left for records, directories and rounding up to blocks."""
+
+
+def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
+    """Platform, place, interpreter and space; `frames` is their size in bytes. Returns the base interpreter. Raises
+    TargetError."""
+    target = index.target
+    where = f"target {target.name}"
+    if target.platform not in host.platforms:
+        raise TargetError(
+            where,
+            "made for another platform",
+            expected=target.platform,
+            found=next((tag for tag in host.platforms if not tag.startswith("linux")), "another system"),
+            hint="install the bundle of the target that fits this machine",
+        )
+    if target.prefix and str(Path(target.prefix).resolve()) != host.root:
+        hint = f"install with --root {target.prefix}"
+        raise TargetError(where, "made for another root", expected=target.prefix, found=host.root, hint=hint)
+    interpreter = _interpreter(target, host)
+    needed = sum(entry.expanded.size for entry in index.entries) + frames + _RESERVE
+    if host.free < needed:
+        raise TargetError(
+            host.root, "not enough free space", expected=f"{needed} bytes", found=f"{host.free} bytes"
+        )
+    return interpreter
+
+
+def _interpreter(target: Target, host: Host) -> Interpreter:
+    for interpreter in host.interpreters:
+        if interpreter.fits(target):
+            return interpreter
+    found = ", ".join(f"{one.implementation} {one.version} at {one.path}" for one in host.interpreters)
+    major, minor = target.python_minor
+    raise TargetError(
+        f"target {target.name}",
+        "no Python that fits",
+        expected=f"CPython {major}.{minor}, {target.python_full} or newer",
+        found=found or "none",
+        hint=f"install python{major}.{minor}, or name it with --python",
+    )
+
+
+def check_site(site: Site, signed: SignedIndex, allow_downgrade: bool) -> None:
+    """The trust root, the project and the release counter. Raises TargetError or IntegrityError."""
+    if site.root_of_trust() not in (None, signed.anchor):
+        raise IntegrityError(str(site.root), "verified against a trust root that is not the pinned one")
+    if (current := site.current_generation()) is None:
+        return
+    if current.project != signed.index.project.name:
+        raise TargetError(
+            str(site.root),
+            "another project is installed here",
+            expected=current.project,
+            found=signed.index.project.name,
+            hint="one root holds one project: choose another --root",
+        )
+    accepted = site.accepted_release()
+    if signed.release < accepted and not allow_downgrade:
+        raise IntegrityError(
+            f"{signed.index.project.name} {signed.index.project.version}",
+            "signed before what was installed here",
+            expected=f"release counter {accepted} or more",
+            found=str(signed.release),
+            hint="`airlock rollback` goes back; --allow-downgrade installs an old bundle on purpose",
+        )
+
+
+def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
+    """The pinned root, or the given one at the first install. Raises TargetError where there is none, IntegrityError
+    where they differ."""
+    pinned = site.root_of_trust()
+    if pinned is None and given is None:
+        hint = "give the trust root that the sender handed over, with --trust root.json"
+        raise TargetError(str(site.root), "trusts nobody yet", hint=hint)
+    if pinned is not None and given not in (None, pinned):
+        raise IntegrityError(
+            where,
+            "not the trust root that this site pinned",
+            expected=f"the same bytes as {site.path('state/trust/root.json')}",
+            hint="leave --trust out; a new root comes inside a bundle, signed by the old one",
+        )
+    chosen = given if pinned is None else pinned
+    assert chosen is not None, "one of both is there"
+    return chosen

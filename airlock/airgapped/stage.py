@@ -1,0 +1,144 @@
+"""Lay out a generation: a virtual environment (PEP 405) made without pip, and every artifact's files in it."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from airlock.airgapped.host import Interpreter
+from airlock.core.digest import Digest, Hasher
+from airlock.core.paths import SafePath, safe_path
+from airlock.core.reporter import Reporter
+from airlock.core.target import Target
+from airlock.core.tree import Entry, FileEntry, LinkEntry
+from airlock.errors import IntegrityError
+from airlock.formats.index import BundleIndex
+from airlock.kinds import Kind, Room
+from airlock.storage.archive import Archive
+from airlock.storage.expanded_stream import members_of
+
+ENVIRONMENT = "the virtual environment"
+"""The owner of what belongs to no artifact."""
+
+KindNamed = Callable[[str, str], Kind]
+"""`kind_named(name, where)` of the registry, or a test's own."""
+
+
+class Writer(Protocol):
+    """Where the files of a generation go; paths are relative to it."""
+
+    def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]: ...
+    def link(self, path: SafePath, target: str) -> None: ...
+
+
+class OnlyCounting:
+    """A writer for `--dry-run`."""
+
+    def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
+        hasher = Hasher()
+        for chunk in chunks:
+            hasher.update(chunk)
+        return hasher.digest, hasher.size
+
+    def link(self, path: SafePath, target: str) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Layout:
+    """Grows into the tree of a generation. No two artifacts may claim one path, nor paths that a file system which folds
+    case or normalises Unicode would take for one; the very same file twice, as namespace packages have it, is no conflict.
+    """
+
+    writer: Writer
+    tree: dict[SafePath, Entry] = field(default_factory=dict)
+    owners: dict[SafePath, str] = field(default_factory=dict)
+    _names: dict[str, SafePath] = field(default_factory=dict)
+    _folders: dict[str, SafePath] = field(default_factory=dict)
+
+    def file(self, owner: str, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
+        if path in self.tree:
+            return self._again(owner, path, chunks, mode)
+        self._claim(owner, path)
+        digest, size = self.writer.file(path, chunks, mode)
+        self.tree[path] = FileEntry(digest=digest, size=size, mode=mode)
+        return digest, size
+
+    def link(self, owner: str, path: SafePath, target: str) -> None:
+        self._claim(owner, path)
+        self.writer.link(path, target)
+        self.tree[path] = LinkEntry(target=target)
+
+    def _again(self, owner: str, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
+        digest, size = OnlyCounting().file(path, chunks, mode)
+        if owner == self.owners[path] or self.tree[path] != FileEntry(digest=digest, size=size, mode=mode):
+            raise self._conflict(owner, path, path)
+        return digest, size
+
+    def _claim(self, owner: str, path: SafePath) -> None:
+        name = _folded(path)
+        parents = [str(parent) for parent in PurePosixPath(name).parents][:-1]
+        for key, claimed in (
+            (name, self._names),
+            (name, self._folders),
+            *((p, self._names) for p in parents),
+        ):
+            if (other := claimed.get(key)) is not None:
+                raise self._conflict(owner, path, other)
+        self._names[name] = path
+        self._folders.update(dict.fromkeys(parents, path))
+        self.owners[path] = owner
+
+    def _conflict(self, owner: str, path: SafePath, other: SafePath) -> IntegrityError:
+        same = "" if path == other else f", as {other!r}"
+        return IntegrityError(path, f"claimed by {owner}, but {self.owners[other]} has it already{same}")
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())
+
+
+def lay_out(
+    archive: Archive, index: BundleIndex, place: "Place", layout: Layout, kinds: KindNamed, reporter: Reporter
+) -> None:
+    """Put everything that the index names into the layout. Raises IntegrityError."""
+    _environment(layout, index.target, place.interpreter)
+    task = "placing"
+    reporter.start(task, sum(entry.expanded.size for entry in index.entries))
+    for entry in index.entries:
+        kind = kinds(entry.artifact.kind, f"{archive.where}: {entry.artifact.label}")
+        room = Room(
+            target=index.target, interpreter=place.python, write=partial(layout.file, entry.artifact.label)
+        )
+        kind.place(entry.artifact, partial(members_of, archive, entry), room)
+        reporter.advance(task, entry.expanded.size)
+    reporter.finish(task)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the generation will be once it is whole."""
+
+    python: str
+    """The absolute path of its own Python, for the first line of scripts."""
+    interpreter: Interpreter
+    """Its base."""
+
+
+def _environment(layout: Layout, target: Target, base: Interpreter) -> None:
+    major, minor = target.python_minor
+    links = {
+        "bin/python": base.path,
+        "bin/python3": "python",
+        f"bin/python{major}.{minor}": "python",
+        "lib64": "lib",
+    }
+    for path, link in links.items():
+        layout.link(ENVIRONMENT, safe_path(path), link)
+    home = base.path.rpartition("/")[0]
+    text = (
+        f"home = {home}\ninclude-system-site-packages = false\nversion = {base.version}\n"
+        f"executable = {base.path}\n"
+    )
+    layout.file(ENVIRONMENT, safe_path("pyvenv.cfg"), [text.encode()], 0o644)

@@ -1,0 +1,223 @@
+"""`airlock verify`: decide whether a bundle may be installed. Pure over streams.
+
+The rules, in their order; the first that is broken ends it with an IntegrityError that names the place:
+
+1. The archive is one that airlock writes (`Archive` checked that).
+2. The trust root is signed by the threshold of its own root keys. Roots that the bundle carries, `trust/N.root.json`,
+   lead on from it one version at a time, each signed by the root before it and by itself (TUF 5.3).
+3. `trust/targets.json` is signed by the threshold of the root's `targets` keys.
+4. `index.json` has the signed length, sha256 and name.
+5. The index is well formed, and of a version that is known.
+6. The archive holds the members that the index names, and nothing else.
+7. Every frame decompresses to the size and digest that the index gives.
+
+Deliberately not here: an expired root or signature is a warning and no refusal, for clocks on the far side drift, and a
+site that refuses every bundle cannot be helped from outside. The release counter is compared in `install`, which knows
+what was accepted before. What the frames hold is checked by the kinds, when they are placed.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import InitVar, dataclass
+from typing import Any, BinaryIO
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+from tuf.api.metadata import Metadata, Root, Targets
+
+from airlock.core.canonical_json import MAX_SIZE
+from airlock.core.digest import Digest, digest_of
+from airlock.errors import IntegrityError
+from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
+from airlock.formats.trust import (
+    MAX_METADATA,
+    TARGETS,
+    check_signatures,
+    is_trust_member,
+    moment,
+    parse_root,
+    parse_targets,
+    root_link,
+    signed_index,
+    target_path,
+    verified_root,
+)
+from airlock.storage.archive import Archive
+from airlock.storage.frames import decompress
+
+INDEX = "index.json"
+Reopen = Callable[[], BinaryIO]
+"""Opens the same file once more, for a thread of its own."""
+
+_ONLY_VERIFY_MAKES_ONE = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIndex:
+    """An index whose signatures hold; nothing is known of the frames yet."""
+
+    data: bytes
+    index: BundleIndex
+    digest: Digest
+    release: int
+    """The counter of the signed metadata, which only grows."""
+    anchor: bytes
+    """The trust root that it was verified against."""
+    root: bytes
+    """The newest root that the anchor leads to, to be pinned from now on."""
+    targets: bytes
+    """The signed metadata."""
+    checked: tuple[str, ...]
+    """What was checked, one line each."""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedBundle:
+    """A bundle of which every byte was checked. Only `verify` makes one, and only one can be installed."""
+
+    archive: Archive
+    signed: SignedIndex
+    checked: tuple[str, ...]
+    proof: InitVar[object]
+
+    def __post_init__(self, proof: object) -> None:
+        if proof is not _ONLY_VERIFY_MAKES_ONE:
+            raise TypeError("a VerifiedBundle comes from verify() alone")
+
+    @property
+    def index(self) -> BundleIndex:
+        return self.signed.index
+
+    @property
+    def digest(self) -> Digest:
+        """Of `index.json`."""
+        return self.signed.digest
+
+
+def verify(archive: Archive, root: bytes, now: int, reopen: Reopen | None = None) -> VerifiedBundle:
+    """Check a bundle against a trust root; `now` is in seconds since the epoch. With `reopen`, frames are read by
+    several threads. Raises IntegrityError."""
+    signed = verify_index(archive, root, now)
+    _check_members(archive, signed.index)
+    _check_frames(archive, _contents(signed.index), reopen)
+    size = sum(entry.expanded.size for entry in signed.index.entries)
+    checked = (
+        *signed.checked,
+        f"the archive holds {len(signed.index.entries)} artifacts, and nothing that the index does not name",
+        f"every frame: {size} bytes of content have the digests of the index",
+    )
+    return VerifiedBundle(archive=archive, signed=signed, checked=checked, proof=_ONLY_VERIFY_MAKES_ONE)
+
+
+def verify_index(archive: Archive, root: bytes, now: int) -> SignedIndex:
+    """Rules 1 to 5, which also hold for a delta: its signatures are those of the bundle that it restores."""
+    trusted, newest = _follow(archive, root)
+    data = archive.read(INDEX, MAX_SIZE)
+    targets, metadata, signers = _targets(archive, trusted.signed)
+    place = f"{archive.where}: {INDEX}"
+    target = signed_index(metadata, f"{archive.where}: {TARGETS}")
+    try:
+        target.verify_length_and_hashes(data)
+    except LengthOrHashMismatchError as error:
+        raise IntegrityError(place, f"not the index that was signed, {error}") from error
+    index = parse_index(data, place)
+    if target.path != target_path(index):
+        raise IntegrityError(
+            place, "signed under another name", expected=target_path(index), found=target.path
+        )
+    return SignedIndex(
+        data=data,
+        index=index,
+        digest=digest_of(data),
+        release=metadata.signed.version,
+        anchor=root,
+        root=newest,
+        targets=targets,
+        checked=_statement(trusted, signers, len(data)),
+        warnings=tuple(_expired(trusted, "the trust root", now) + _expired(metadata, "the signature", now)),
+    )
+
+
+def _follow(archive: Archive, data: bytes) -> tuple[Metadata[Root], bytes]:
+    """The newest root that can be reached from the one the site trusts."""
+    root = verified_root(data, "trust root")
+    while (name := root_link(root.signed.version + 1)) in archive.members:
+        place = f"{archive.where}: {name}"
+        data = archive.read(name, MAX_METADATA)
+        following = parse_root(data, place)
+        check_signatures(following, root.signed, "root", place)
+        check_signatures(following, following.signed, "root", place)
+        if (found := following.signed.version) != root.signed.version + 1:
+            expected = str(root.signed.version + 1)
+            raise IntegrityError(place, "root of another version", expected=expected, found=str(found))
+        root = following
+    return root, data
+
+
+def _targets(archive: Archive, root: Root) -> tuple[bytes, Metadata[Targets], tuple[str, ...]]:
+    place = f"{archive.where}: {TARGETS}"
+    if TARGETS not in archive.members:
+        raise IntegrityError(
+            archive.where, "not signed", expected=f"a member {TARGETS}", hint="sign it with `airlock sign`"
+        )
+    data = archive.read(TARGETS, MAX_METADATA)
+    metadata = parse_targets(data, place)
+    return data, metadata, check_signatures(metadata, root, "targets", place)
+
+
+def _statement(root: Metadata[Root], signers: tuple[str, ...], size: int) -> tuple[str, ...]:
+    keys = root.signed.roles["targets"]
+    names = ", ".join(signer[:8] for signer in signers)
+    return (
+        f"trust root version {root.signed.version}, signed by its own root keys",
+        f"signatures: {len(signers)} of {len(keys.keyids)} release keys ({names}), {keys.threshold} needed",
+        f"index.json: {size} bytes, as signed, and well formed",
+    )
+
+
+def _expired(metadata: Metadata[Any], what: str, now: int) -> list[str]:
+    if not metadata.signed.is_expired(moment(now)):
+        return []
+    date = metadata.signed.expires.date().isoformat()
+    return [f"{what} expired on {date}: check this machine's clock, or ask for a newer one"]
+
+
+def _check_members(archive: Archive, index: BundleIndex) -> None:
+    named = {INDEX, *(entry.frame for entry in index.entries)}
+    for name in archive.members:
+        if name not in named and not is_trust_member(name):
+            raise IntegrityError(f"{archive.where}: member {name}", "the index does not name it")
+    for name in sorted(named - archive.members.keys()):
+        raise IntegrityError(f"{archive.where}: member {name}", "missing, though the index names it")
+
+
+def _contents(index: BundleIndex) -> Mapping[Digest, Expanded]:
+    """Each frame once, the largest first, so that threads end together."""
+    forms = sorted((entry.expanded for entry in index.entries), key=lambda form: -form.size)
+    return {form.digest: form for form in forms}
+
+
+def _check_frames(archive: Archive, contents: Mapping[Digest, Expanded], reopen: Reopen | None) -> None:
+    if reopen is None or len(contents) < 2:
+        for expanded in contents.values():
+            _check_frame(archive, expanded)
+        return
+    workers = 2
+    shares = [list(contents.values())[number::workers] for number in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(_check_share, archive.where, share, reopen) for share in shares]:
+            done.result()
+
+
+def _check_share(where: str, share: list[Expanded], reopen: Reopen) -> None:
+    with reopen() as stream:
+        archive = Archive(stream, where)
+        for expanded in share:
+            _check_frame(archive, expanded)
+
+
+def _check_frame(archive: Archive, expanded: Expanded) -> None:
+    name = frame_name(expanded.digest)
+    with archive.open(name) as frame:
+        for _ in decompress(frame, expanded.digest, expanded.size, f"{archive.where}: member {name}"):
+            pass

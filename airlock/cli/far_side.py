@@ -1,0 +1,119 @@
+"""What the commands of the far side share: a site opened, a bundle verified, an outcome told."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airlock.cli.session import Session, print_json
+
+if TYPE_CHECKING:
+    from airlock.airgapped.install import Choices, Outcome
+    from airlock.airgapped.site import Site
+    from airlock.airgapped.switch import Surroundings
+    from airlock.airgapped.verify import VerifiedBundle
+    from airlock.core.tree import Change
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="where generations are installed"
+    )
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust", type=Path, metavar="ROOT.JSON", help="the trust root (needed once: the site pins it)"
+    )
+    parser.add_argument(
+        "--python", metavar="PATH", help="the base interpreter (default: pythonX.Y on PATH, or airlock's own)"
+    )
+    parser.add_argument(
+        "--allow-downgrade", action="store_true", help="accept a bundle that was signed before the last one"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would change, write nothing")
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+@contextmanager
+def opened(root: Path) -> "Iterator[Site]":
+    from airlock.airgapped.site import Site
+    from airlock.storage.disk import RealDisk
+
+    path = root.resolve()
+    disk = RealDisk(path)
+    try:
+        yield Site(root=path, disk=disk)
+    finally:
+        disk.close()
+
+
+def world_of(session: Session) -> "Surroundings":
+    from airlock.airgapped.switch import Surroundings
+
+    return Surroundings(now=session.now(), environment=session.environment, reporter=session.reporter)
+
+
+def choices_of(arguments: argparse.Namespace) -> "Choices":
+    from airlock.airgapped.install import Choices
+    from airlock.kinds.registry import kind_named
+
+    return Choices(kinds=kind_named, python=arguments.python, allow_downgrade=arguments.allow_downgrade)
+
+
+@contextmanager
+def verified(path: Path, root: bytes, session: Session) -> "Iterator[VerifiedBundle]":
+    """The bundle at `path`, whose warnings were told."""
+    from airlock.airgapped.verify import verify
+    from airlock.storage.archive import Archive
+
+    with path.open("rb") as stream:
+        archive = Archive(stream, str(path))
+        bundle = verify(archive, root, session.now(), reopen=lambda: path.open("rb"))
+        for warning in bundle.signed.warnings:
+            session.reporter.warn(warning)
+        yield bundle
+
+
+def root_for(site: "Site", given: Path | None) -> bytes:
+    from airlock.airgapped.preflight import trusted_root
+
+    return trusted_root(site, given.read_bytes() if given else None, str(given))
+
+
+def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:
+    from airlock.formats.trust import short_form
+
+    if as_json:
+        print_json(
+            {
+                "generation": outcome.after,
+                "before": outcome.before,
+                "version": outcome.version,
+                "index": outcome.index,
+                "changed": outcome.before != outcome.after,
+            }
+        )
+    elif outcome.before == outcome.after:
+        print(f"generation {outcome.after} holds version {outcome.version} already; nothing to do")
+    else:
+        before = f", before: {outcome.before}" if outcome.before else ""
+        print(f"{verb} version {outcome.version} as generation {outcome.after}{before}")
+        print(f"index {short_form(outcome.index)}")
+
+
+def tell_plan(plan: "tuple[Change, ...]", as_json: bool) -> None:
+    rows = [(_sign(change), change.path) for change in plan]
+    if as_json:
+        print_json({"changes": [{"change": sign, "path": path} for sign, path in rows]})
+        return
+    for sign, path in rows:
+        print(f"{sign} {path}")
+    print(f"{len(rows)} paths would change; nothing was written")
+
+
+def _sign(change: "Change") -> str:
+    if change.before is None:
+        return "+"
+    return "-" if change.after is None else "~"

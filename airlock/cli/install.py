@@ -1,0 +1,36 @@
+"""`airlock install`: a verified bundle becomes a new generation."""
+
+import argparse
+from pathlib import Path
+
+from airlock.cli.far_side import add_choices, add_root
+from airlock.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    add_root(parser)
+    add_choices(parser)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.install import install, plan
+    from airlock.cli.far_side import (
+        choices_of,
+        opened,
+        root_for,
+        tell_outcome,
+        tell_plan,
+        verified,
+        world_of,
+    )
+
+    choices, world = choices_of(arguments), world_of(session)
+    with (
+        opened(arguments.root) as site,
+        verified(arguments.bundle, root_for(site, arguments.trust), session) as bundle,
+    ):
+        if arguments.dry_run:
+            tell_plan(plan(bundle, site, choices, world), arguments.json)
+        else:
+            tell_outcome(install(bundle, site, choices, world), "installed", arguments.json)

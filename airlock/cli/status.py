@@ -1,0 +1,64 @@
+"""`airlock status`: what is installed."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from airlock.cli.far_side import add_root
+from airlock.cli.session import Session, print_json
+
+if TYPE_CHECKING:
+    from airlock.airgapped.status import Status
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_root(parser)
+    parser.add_argument("--json", action="store_true", help="tell it as JSON")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.status import status
+    from airlock.cli.far_side import opened
+
+    with opened(arguments.root) as site:
+        report = status(site)
+        has_check = site.index(report.generation.index).health is not None
+    health = _health(report, has_check)
+    if arguments.json:
+        print_json(_document(report, health))
+        return
+    from airlock.cli.history import date
+    from airlock.formats.trust import short_form
+
+    generation = report.generation
+    content = f" (content of {generation.content})" if generation.content != generation.number else ""
+    print(f"{generation.project} {generation.version}, generation {generation.number}{content}")
+    print(f"  index   {short_form(generation.index)}")
+    print(f"  python  {generation.python}")
+    print(f"  since   {date(report.since.time) if report.since else 'not settled'}")
+    print(f"  health  {health}")
+    if report.interrupted:
+        session.reporter.warn(
+            f"the {report.interrupted.act} of generation {report.interrupted.after} was interrupted, or is under way"
+        )
+
+
+def _health(report: "Status", has_check: bool) -> str:
+    if report.since is None:
+        return "not checked yet"
+    return "good when it was switched to" if has_check else "no check declared"
+
+
+def _document(report: "Status", health: str) -> dict[str, Any]:
+    generation = report.generation
+    return {
+        "project": generation.project,
+        "version": generation.version,
+        "generation": generation.number,
+        "content": generation.content,
+        "index": generation.index,
+        "release": generation.release,
+        "python": generation.python,
+        "since": report.since.time if report.since else None,
+        "health": health,
+        "interrupted": report.interrupted is not None,
+    }

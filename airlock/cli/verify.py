@@ -1,0 +1,65 @@
+"""`airlock verify`: check signatures and every byte of a bundle, or the signatures and index of a delta."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airlock.cli.session import Session, print_json
+
+if TYPE_CHECKING:
+    from airlock.airgapped.verify import SignedIndex
+
+_DELTA = "delta.json"
+"""The member that makes an archive a delta."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a bundle or a delta")
+    parser.add_argument("--trust", type=Path, required=True, metavar="ROOT.JSON", help="the trust root")
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.verify import verify, verify_index
+    from airlock.storage.archive import Archive
+
+    path: Path = arguments.file
+    root = arguments.trust.read_bytes()
+    with path.open("rb") as stream:
+        archive = Archive(stream, str(path))
+        if _DELTA in archive.members:
+            signed = verify_index(archive, root, session.now())
+            delta = "a delta: what it restores is checked after `airlock apply`, or by `airlock update`"
+            checked: tuple[str, ...] = (*signed.checked, delta)
+        else:
+            bundle = verify(archive, root, session.now(), reopen=lambda: path.open("rb"))
+            signed, checked = bundle.signed, bundle.checked
+    for warning in signed.warnings:
+        session.reporter.warn(warning)
+    _tell(signed, checked, arguments)
+
+
+def _tell(signed: "SignedIndex", checked: tuple[str, ...], arguments: argparse.Namespace) -> None:
+    from airlock.formats.trust import short_form
+
+    project = signed.index.project
+    if arguments.json:
+        print_json(
+            {
+                "file": str(arguments.file),
+                "project": project.name,
+                "version": project.version,
+                "target": signed.index.target.name,
+                "release": signed.release,
+                "index": signed.digest,
+                "short": short_form(signed.digest),
+                "checked": list(checked),
+                "warnings": list(signed.warnings),
+            }
+        )
+        return
+    print(f"{arguments.file}: {project.name} {project.version} for {signed.index.target.name}")
+    for line in checked:
+        print(f"  checked  {line}")
+    print(f"  index    {signed.digest}")
+    print(f"  aloud    {short_form(signed.digest)}")

@@ -1,0 +1,125 @@
+"""Raw deflate streams (RFC 1951) and the encoder `zlib/1`, which makes them again to the bit.
+
+`zlib/1` is zlib with window 15, memory level 8 and a level from 1 to 9. Not every library that calls itself zlib writes
+these bytes (zlib-ng does not), so golden vectors are checked before anything relies on them.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+from airlock.core.digest import CHUNK
+from airlock.errors import IntegrityError, TargetError
+
+LEVELS = (6, 9, 1, 5, 7, 8, 4, 3, 2)
+"""In the order in which they are met."""
+PROBE = 1 << 18
+"""Bytes of content that tell a level, where the stream is not compared to its end."""
+
+_GOLDEN = {
+    1: "5b65596e5ea18457fa6d3cdeac35925e426ec8024a7c50cf3fc33b5c0d47d03e",
+    6: "4c55dd1630348fc7d8dbeb82706ed49380bace7b745b8c9f0c33602e4923e5db",
+    9: "6c07f89ac153d0f1ef4cce9f9a2e578724d019216b1c2c315f8223f445bc943a",
+}
+
+
+def deflated(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
+    """The raw deflate stream that `zlib/1` makes of `chunks`; it does not depend on where they are cut."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
+    for chunk in chunks:
+        if data := compressor.compress(chunk):
+            yield data
+    yield compressor.flush()
+
+
+def inflated(chunks: Iterable[bytes], size: int, where: str) -> Iterator[bytes]:
+    """The `size` bytes of content of one raw deflate stream, at most CHUNK at a time. Raises IntegrityError where the
+    stream is damaged, ends early, has bytes behind its end, or holds another number of bytes."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = size
+    try:
+        for chunk in chunks:
+            while chunk:
+                # One byte more than is left to come, so that a longer stream shows itself.
+                data = inflater.decompress(chunk, min(CHUNK, left + 1))
+                left -= len(data)
+                if left < 0 or inflater.unused_data:
+                    raise _wrong_size(where, size)
+                if data:
+                    yield data
+                chunk = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise IntegrityError(where, f"damaged deflate stream, {error}") from error
+    if left or not inflater.eof:
+        raise _wrong_size(where, size)
+
+
+def _wrong_size(where: str, size: int) -> IntegrityError:
+    return IntegrityError(where, "the deflate stream is not as long as it says", expected=f"{size} bytes")
+
+
+def level_of(
+    content: Callable[[], Iterator[bytes]],
+    stream: Callable[[], Iterator[bytes]],
+    first: int,
+    probe: int | None,
+) -> int | None:
+    """The level at which `zlib/1` makes `stream` of `content`, trying `first` before the others; None where there is
+    none. With a `probe`, only that many bytes of content are compared."""
+    for level in dict.fromkeys((first, *LEVELS)):
+        if _same(deflated(content(), level) if probe is None else _start(content(), level, probe), stream()):
+            return level
+    return None
+
+
+def _start(content: Iterator[bytes], level: int, probe: int) -> Iterator[bytes]:
+    """The first bytes of the stream, as far as `probe` bytes of content decide them."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
+    for chunk in content:
+        yield compressor.compress(chunk)
+        probe -= len(chunk)
+        if probe <= 0:
+            return
+    yield compressor.flush()
+
+
+def _same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
+    """Whether what was made is what the stream begins with. Stops at the first byte that differs."""
+    buffer = b""
+    for data in made:
+        while len(buffer) < len(data) and (chunk := next(stream, b"")):
+            buffer += chunk
+        if not buffer.startswith(data):
+            return False
+        buffer = buffer[len(data) :]
+    return True
+
+
+@cache
+def check_zlib() -> None:
+    """Compare this machine's zlib with the golden vectors of `zlib/1`. Raises TargetError that says how to go on."""
+    sample = _sample()
+    for level, golden in _GOLDEN.items():
+        found = hashlib.sha256(b"".join(deflated([sample], level))).hexdigest()
+        if found != golden:
+            raise TargetError(
+                f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+                f"this Python's zlib is not the encoder zlib/1 at level {level}",
+                expected=golden,
+                found=found,
+                hint="use a Python whose zlib is the original one, such as python.org's or a manylinux image's; "
+                "installing does not need it, only building, deltas and export do",
+            )
+
+
+def _sample() -> bytes:
+    """Some 200 kB that are text here and noise there, so that levels differ."""
+    blocks = []
+    for number in range(2000):
+        noise = hashlib.sha256(number.to_bytes(4, "big")).hexdigest()
+        blocks.append(
+            f"{number % 97} the quick brown {noise[: number % 23]} fox jumps over {noise[:4] * 3}\n"
+        )
+        blocks.append(noise if number % 5 == 0 else blocks[number * 7 % len(blocks)])
+    return "".join(blocks).encode()

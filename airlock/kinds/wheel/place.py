@@ -1,0 +1,256 @@
+"""Put a wheel's files where a virtual environment wants them (binary distribution format, PyPA specifications).
+
+PyPA's `installer` decides schemes, entry points and the order; the source and the destination below give it expanded
+members instead of a zip, and the room of a generation instead of a directory. The contents are read twice: once for what
+`.dist-info` says, once to place them, each file checked against the wheel's own RECORD as it passes.
+"""
+
+import base64
+import configparser
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, Any, BinaryIO, cast
+
+from installer import install
+from installer.destinations import WheelDestination
+from installer.exceptions import InstallerError
+from installer.records import Hash, InvalidRecordEntry, RecordEntry, parse_record_file
+from installer.scripts import Script
+from installer.sources import WheelSource
+from installer.utils import construct_record_file, parse_entrypoints
+from packaging.utils import canonicalize_name
+
+from airlock.core.artifact import Artifact
+from airlock.core.digest import Digest, hex_of
+from airlock.core.expanded import Member
+from airlock.core.paths import safe_path
+from airlock.errors import IntegrityError
+from airlock.kinds import Room
+
+Contents = Callable[[], Iterator[Member]]
+
+MAX_DIST_INFO = 64 << 20
+"""Bytes of the three files of `.dist-info` that are held in memory."""
+_READ_FIRST = ("WHEEL", "RECORD", "entry_points.txt")
+_UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+"""What RECORD has no digest for."""
+_HASHES = ("sha256", "sha384", "sha512")
+_PYTHON_LINE = b"#!python"
+_MAX_FIRST_LINE = 127
+"""Bytes that every Linux kernel reads of a script's first line."""
+
+
+def place_wheel(artifact: Artifact, contents: Contents, room: Room) -> None:
+    """Raises IntegrityError where the wheel is not what its format demands, or not what its RECORD says."""
+    where = artifact.file
+    information = _read_information(artifact, contents)
+    source = _Source(information, contents, where)
+    try:
+        install(source, _Destination(information, room, where), {"INSTALLER": b"airlock\n"})
+    except (InstallerError, InvalidRecordEntry) as error:
+        raise IntegrityError(where, f"not a wheel that can be installed, {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Information:
+    """What `.dist-info` says."""
+
+    folder: str
+    files: Mapping[str, str]
+    records: Mapping[str, tuple[str, str, str]]
+
+
+def _read_information(artifact: Artifact, contents: Contents) -> _Information:
+    where = artifact.file
+    found: dict[str, bytes] = {}
+    for member in contents():
+        folder, _, name = member.name.partition("/")
+        if folder.endswith(".dist-info") and name in _READ_FIRST:
+            if sum(map(len, found.values())) + member.size > MAX_DIST_INFO:
+                raise IntegrityError(f"{where}: {member.name}", "too large")
+            found[member.name] = b"".join(member.chunks)
+    folders = sorted({name.partition("/")[0] for name in found})
+    if len(folders) != 1 or not canonicalize_name(folders[0]).startswith(f"{artifact.name}-"):
+        expected = f"one folder {artifact.name}-….dist-info"
+        raise IntegrityError(where, "not a wheel", expected=expected, found=", ".join(folders) or "none")
+    try:
+        files = {name.partition("/")[2]: data.decode() for name, data in found.items()}
+        rows = parse_record_file(files.get("RECORD", "").splitlines())
+        information = _Information(folder=folders[0], files=files, records={row[0]: row for row in rows})
+        list(parse_entrypoints(files.get("entry_points.txt", "")))
+    except (ValueError, AssertionError, AttributeError, configparser.Error, InvalidRecordEntry) as error:
+        raise IntegrityError(f"{where}: {folders[0]}", f"cannot be read, {error}") from error
+    for name in ("WHEEL", "RECORD"):
+        if name not in files:
+            raise IntegrityError(f"{where}: {folders[0]}/{name}", "missing")
+    return information
+
+
+class _Stream:
+    """A member's chunks in the place of the stream that `installer` hands on untouched."""
+
+    def __init__(self, member: Member) -> None:
+        self.name, self.chunks = member.name, member.chunks
+
+
+class _Source(WheelSource):
+    def __init__(self, information: _Information, contents: Contents, where: str) -> None:
+        distribution, _, version = information.folder.removesuffix(".dist-info").rpartition("-")
+        super().__init__(distribution, version)
+        self._information, self._contents, self._where = information, contents, where
+
+    @property
+    def dist_info_dir(self) -> str:
+        return self._information.folder
+
+    @property
+    def dist_info_filenames(self) -> list[str]:
+        return list(self._information.files)
+
+    def read_dist_info(self, filename: str) -> str:
+        return self._information.files[filename]
+
+    def validate_record(self) -> None:
+        """Every file is checked when it is placed."""
+
+    def get_contents(self) -> Iterator[tuple[tuple[str, str, str], BinaryIO, bool]]:
+        seen: set[str] = set()
+        for member in self._contents():
+            if member.name.endswith("/") or self._is_left_out(member.name):
+                continue
+            safe_path(member.name, f"{self._where}: {member.name!r}")
+            if member.name in seen:
+                raise IntegrityError(f"{self._where}: {member.name}", "stands twice in the wheel")
+            seen.add(member.name)
+            yield self._record(member.name), cast("BinaryIO", _Stream(member)), bool(member.mode & 0o111)
+
+    def _is_left_out(self, name: str) -> bool:
+        """Byte code, which `installer` refuses to place as it cannot be reviewed, and the name of another installer."""
+        return "__pycache__" in name.split("/")[:-1] or name == f"{self._information.folder}/INSTALLER"
+
+    def _record(self, name: str) -> tuple[str, str, str]:
+        folder, _, file = name.partition("/")
+        if folder == self._information.folder and file in _UNLISTED:
+            return name, "", ""
+        if (record := self._information.records.get(name)) is None:
+            raise IntegrityError(f"{self._where}: {name}", "RECORD does not list it")
+        if not record[1]:
+            raise IntegrityError(f"{self._where}: {name}", "RECORD has no digest of it")
+        return record
+
+
+class _Destination(WheelDestination):
+    def __init__(self, information: _Information, room: Room, where: str) -> None:
+        major, minor = room.target.python_minor
+        python = f"python{major}.{minor}"
+        self._site = f"lib/{python}/site-packages"
+        distribution = information.folder.removesuffix(".dist-info").rpartition("-")[0]
+        self._folders = {
+            "purelib": self._site,
+            "platlib": self._site,
+            "headers": f"include/site/{python}/{distribution}",
+            "scripts": "bin",
+            "data": "",
+        }
+        self._information, self._room, self._where = information, room, where
+
+    def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
+        if "/" in name:
+            raise IntegrityError(f"{self._where}: entry_points.txt", f"not a file name: {name!r}")
+        name, data = Script(name, module, attr, section).generate(self._room.interpreter, "posix")
+        return self._write("scripts", name, [data], 0o755)
+
+    def write_file(self, scheme: Any, path: Any, stream: IO[bytes], is_executable: bool) -> RecordEntry:
+        if not isinstance(stream, _Stream):
+            return self._write(scheme, path, [stream.read()], 0o644)
+        source = _Watched(stream, self._information, self._where)
+        chunks, mode = source.chunks(), 0o755 if is_executable or scheme == "scripts" else 0o644
+        if scheme == "scripts":
+            chunks = _with_interpreter(chunks, self._room.interpreter)
+        record = self._write(scheme, path, chunks, mode)
+        source.check()
+        return record
+
+    def finalize_installation(
+        self, scheme: Any, record_file_path: str, records: Iterable[tuple[Any, RecordEntry]]
+    ) -> None:
+        with construct_record_file(records, self._prefix) as stream:
+            self._write(scheme, record_file_path, [stream.read()], 0o644)
+
+    def _prefix(self, scheme: str) -> str | None:
+        folder = self._folders[scheme]
+        if folder == self._site:
+            return None
+        return "../../../" + (f"{folder}/" if folder else "")
+
+    def _write(self, scheme: str, path: str, chunks: Iterable[bytes], mode: int) -> RecordEntry:
+        folder = self._folders[scheme]
+        place = safe_path(f"{folder}/{path}" if folder else path, f"{self._where}: {path}")
+        digest, size = self._room.write(place, chunks, mode)
+        return RecordEntry(path, Hash("sha256", _spelled(digest)), size)
+
+
+class _Watched:
+    """A member on its way to the disk, compared with its line in RECORD at the end."""
+
+    def __init__(self, stream: _Stream, information: _Information, where: str) -> None:
+        self._stream, self._where = stream, f"{where}: {stream.name}"
+        record = RecordEntry.from_elements(*information.records.get(stream.name, (stream.name, "", "")))
+        self._expected, self._size = record.hash_, record.size
+        if self._expected and self._expected.name not in _HASHES:
+            raise IntegrityError(
+                self._where, "RECORD has a weak digest", expected="sha256", found=self._expected.name
+            )
+        self._hash = hashlib.new(self._expected.name) if self._expected else None
+        self._count = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self._stream.chunks:
+            self._count += len(chunk)
+            if self._hash:
+                self._hash.update(chunk)
+            yield chunk
+
+    def check(self) -> None:
+        if self._expected is None or self._hash is None:
+            return
+        found = _plain(self._hash.digest())
+        if found != self._expected.value or self._size not in (None, self._count):
+            raise IntegrityError(
+                self._where, "not what RECORD says", expected=self._expected.value, found=found
+            )
+
+
+def _with_interpreter(chunks: Iterator[bytes], interpreter: str) -> Iterator[bytes]:
+    """A script whose first line is `#!python` gets the path of the generation's own."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= len(_PYTHON_LINE):
+            break
+    if head.startswith(_PYTHON_LINE):
+        while b"\n" not in head and (chunk := next(chunks, b"")):
+            head += chunk
+        head = _first_line(interpreter) + head.partition(b"\n")[2]
+    return chain([head], chunks)
+
+
+def _first_line(interpreter: str) -> bytes:
+    """Kernels cut long first lines and split at spaces, so such a path is started by way of /bin/sh, in lines that are
+    both shell and Python."""
+    line = f"#!{interpreter}\n".encode()
+    if len(line) <= _MAX_FIRST_LINE and b" " not in line:
+        return line
+    return f"#!/bin/sh\n'''exec' {shlex.quote(interpreter)} \"$0\" \"$@\"\n' '''\n".encode()
+
+
+def _spelled(digest: Digest) -> str:
+    return _plain(bytes.fromhex(hex_of(digest)))
+
+
+def _plain(digest: bytes) -> str:
+    """URL-safe base64 without padding, as RECORD has it."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,203 @@
+"""Every change of a site's root passes through one interface, so that a test can cut the power after any of them.
+
+`RealDisk` works below one directory that it holds open: a path is walked part by part without following a link, files are
+created exclusively, so neither a hostile path nor a link planted beforehand leads outside.
+"""
+
+import ctypes
+import os
+import shutil
+import stat
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from airlock.core.digest import CHUNK, Digest, Hasher
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_KEPT_OPEN = 64
+"""Directories; files come sorted by directory, mostly."""
+
+
+class Disk(Protocol):
+    """Paths are relative to the root, with `/`. Every method raises OSError; none follows a link below the root."""
+
+    def make_directory(self, path: str) -> None:
+        """With its parents; one that is there already is kept."""
+
+    def write(self, path: str, chunks: Iterable[bytes], mode: int, like: str = "") -> tuple[Digest, int]:
+        """Create a file, with its parents, from a stream. Where the file `like` has the very same content and mode, the
+        new path becomes another name of it. Returns digest and size in bytes."""
+
+    def symlink(self, target: str, path: str) -> None:
+        """Create a link that says `target`."""
+
+    def rename(self, source: str, path: str) -> None:
+        """Move a file, link or directory to a path, at once; a file or link there is replaced. Lasting after `sync`."""
+
+    def remove(self, path: str) -> None:
+        """A file, a link, or a directory with all that is in it; nothing where there is nothing."""
+
+    def sync(self, path: str = "") -> None:
+        """Return when that file or directory, or everything below the root, is on the medium."""
+
+
+class RealDisk:
+    """The directory `root`, which is made with the first change."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def make_directory(self, path: str) -> None:
+        self._directory(path)
+
+    def write(self, path: str, chunks: Iterable[bytes], mode: int, like: str = "") -> tuple[Digest, int]:
+        folder, name = self._place(path)
+        hasher = Hasher()
+        stream = hasher.watch(chunks)
+        twin = self._twin(like, mode) if like else None
+        if twin is None:
+            _create(folder, name, stream, mode)
+        else:
+            with twin:
+                self._write_like(twin, like, path, stream, mode)
+        return hasher.digest, hasher.size
+
+    def symlink(self, target: str, path: str) -> None:
+        folder, name = self._place(path)
+        os.symlink(target, name, dir_fd=folder)
+
+    def rename(self, source: str, path: str) -> None:
+        before, old = self._place(source)
+        after, new = self._place(path)
+        os.rename(old, new, src_dir_fd=before, dst_dir_fd=after)
+        self._forget()
+
+    def remove(self, path: str) -> None:
+        self._forget()
+        folder, name = self._place(path)
+        with suppress(FileNotFoundError):
+            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                shutil.rmtree(name, dir_fd=folder)
+            else:
+                os.unlink(name, dir_fd=folder)
+
+    def sync(self, path: str = "") -> None:
+        if path:
+            folder, name = self._place(path)
+            descriptor = os.open(name, _OLD, dir_fd=folder)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        else:
+            _sync_filesystem(self._directory(""))
+
+    def close(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def _place(self, path: str) -> tuple[int, str]:
+        folder, _, name = path.rpartition("/")
+        return self._directory(folder), name
+
+    def _directory(self, path: str) -> int:
+        """A descriptor of a directory that is made where it is absent; valid until the next call but some."""
+        if (known := self._open.get(path)) is not None:
+            self._open.move_to_end(path)
+            return known
+        if path:
+            folder, _, name = path.rpartition("/")
+            descriptor = _enter(self._directory(folder), name)
+        else:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._open[path] = descriptor
+        while len(self._open) > _KEPT_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+        return descriptor
+
+    def _twin(self, path: str, mode: int) -> BinaryIO | None:
+        try:
+            folder, name = self._place(path)
+            stream = os.fdopen(os.open(name, _OLD, dir_fd=folder), "rb")
+        except OSError:
+            return None
+        found = os.fstat(stream.fileno()).st_mode
+        if stat.S_ISREG(found) and stat.S_IMODE(found) == mode:
+            return stream
+        stream.close()
+        return None
+
+    def _write_like(self, twin: BinaryIO, like: str, path: str, stream: Iterator[bytes], mode: int) -> None:
+        """Compare while the new content passes; on the first difference write what was equal, then the rest."""
+        equal, other = _compare(stream, twin)
+        folder, name = self._place(path)
+        if not other and not twin.read(1):
+            source, old = self._place(like)
+            with suppress(OSError):
+                os.link(old, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+                return
+        twin.seek(0)
+        _create(folder, name, chain(_first(twin, equal), [other], stream), mode)
+
+
+def _compare(stream: Iterator[bytes], twin: BinaryIO) -> tuple[int, bytes]:
+    """How many bytes are equal, and the first chunk that is not, empty at the end of the stream."""
+    equal = 0
+    for chunk in stream:
+        if twin.read(len(chunk)) != chunk:
+            return equal, chunk
+        equal += len(chunk)
+    return equal, b""
+
+
+def _first(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    while size and (chunk := stream.read(min(size, CHUNK))):
+        size -= len(chunk)
+        yield chunk
+
+
+def _create(folder: int, name: str, chunks: Iterable[bytes], mode: int) -> None:
+    descriptor = os.open(name, _NEW, 0o600, dir_fd=folder)
+    try:
+        for chunk in chunks:
+            _write_all(descriptor, chunk)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _enter(folder: int, name: str) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=folder)
+    except FileNotFoundError:
+        os.mkdir(name, dir_fd=folder)
+    descriptor = os.open(name, _DIRECTORY, dir_fd=folder)
+    os.fchmod(descriptor, 0o755)
+    return descriptor
+
+
+def _sync_filesystem(descriptor: int) -> None:
+    """syncfs(2), which Python does not have: one barrier instead of one fsync for each of some thousand files."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        os.sync()
+    elif library.syncfs(descriptor):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,43 @@
+"""Read the files inside a frame as they decompress, in memory that does not grow with it."""
+
+import io
+from collections.abc import Iterator
+
+from airlock.core.digest import CHUNK, chunks_of
+from airlock.core.expanded import Member, form_named
+from airlock.formats.index import IndexEntry
+from airlock.storage.archive import Archive
+from airlock.storage.frames import decompress
+
+
+class ChunkStream(io.RawIOBase):
+    """An iterator of chunks as a stream that is read once, from its start."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        while not self._rest:
+            if not (chunk := next(self._chunks, b"")):
+                return 0
+            self._rest = memoryview(chunk)
+        view = memoryview(buffer)
+        size = min(len(view), len(self._rest))
+        view[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def members_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
+    """The files of one artifact. Its frame's digest is checked when the last was read: use nothing of them for good
+    before the iterator has ended. Raises IntegrityError."""
+    where = f"{archive.where}: member {entry.frame}"
+    form = form_named(entry.expanded.form, where)
+    with archive.open(entry.frame) as frame:
+        content = decompress(frame, entry.expanded.digest, entry.expanded.size, where)
+        with io.BufferedReader(ChunkStream(content), CHUNK) as stream:
+            yield from form.members(stream)
+            for _ in chunks_of(stream):
+                pass

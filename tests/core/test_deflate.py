@@ -1,0 +1,36 @@
+import zlib
+
+import pytest
+
+from airlock.core.deflate import check_zlib, deflated, inflated
+from airlock.errors import IntegrityError
+
+CONTENT = bytes(range(256)) * 40
+
+
+def test_this_zlib_is_the_encoder_that_the_golden_vectors_name() -> None:
+    check_zlib()
+
+
+def test_the_stream_does_not_depend_on_how_the_content_is_cut() -> None:
+    whole = b"".join(deflated([CONTENT], 6))
+    assert b"".join(deflated((bytes([byte]) for byte in CONTENT), 6)) == whole
+    assert zlib.decompress(whole, -15) == CONTENT
+
+
+@pytest.mark.parametrize("size", [len(CONTENT) - 1, len(CONTENT) + 1, 0])
+def test_a_stream_of_another_size_is_refused(size: int) -> None:
+    with pytest.raises(IntegrityError):
+        list(inflated(deflated([CONTENT], 6), size, "test"))
+
+
+@pytest.mark.parametrize("tail", [b"x", b"more than one byte"])
+def test_bytes_behind_the_stream_are_refused(tail: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        list(inflated([*deflated([CONTENT], 6), tail], len(CONTENT), "test"))
+
+
+def test_an_empty_stream_has_an_end_too() -> None:
+    assert list(inflated(deflated([], 6), 0, "test")) == []
+    with pytest.raises(IntegrityError):
+        list(inflated([], 0, "test"))
