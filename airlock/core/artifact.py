@@ -22,9 +22,9 @@ class Artifact:
     """The original file name."""
     size: int
     digest: Digest
-    placement: Mapping[str, str] = field(default=NOTHING)
+    placement: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """What the kind must know to place it on the target, such as `destination` and `mode`; crosses the gap."""
-    origin: Mapping[str, str] = field(default=NOTHING)
+    origin: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Where the near side gets it, such as `index`, `path`, `url` or `text`; stays in the lockfile."""
 
     @property
