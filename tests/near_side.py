@@ -1,16 +1,20 @@
 """A near side for tests: a web made of literals, a reporter that remembers, a store in a temporary directory."""
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest, digest_of
+from airlock.core.expanded import Member, RawForm
+from airlock.core.paths import SafePath
 from airlock.core.reporter import Reporter
+from airlock.core.target import Target
 from airlock.core.web import Download, Reply, Web
 from airlock.errors import FetchError
-from airlock.kinds import NearSide
+from airlock.kinds import NearSide, Room
 from airlock.storage.store import Store
 
 
@@ -98,3 +102,25 @@ def artifact_of(data: bytes, **changes: str) -> Artifact:
 def stored(near: NearSide, digest: Digest) -> bytes:
     with near.store.open(digest) as stream:
         return stream.read()
+
+
+@dataclass
+class Placed:
+    """A room that keeps what is written."""
+
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+
+    def write(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
+        data = b"".join(chunks)
+        self.files[path] = (data, mode)
+        return digest_of(data), len(data)
+
+    @property
+    def room(self) -> Room:
+        target = Target(name="north", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
+        return Room(target=target, interpreter="/opt/plant/bin/python", write=self.write)
+
+
+def raw_contents(data: bytes) -> Callable[[], Iterator[Member]]:
+    """The expanded form `raw/1` of `data`."""
+    return lambda: RawForm().members(io.BytesIO(data))
