@@ -40,18 +40,26 @@ class Fields:
 
     def _typed(self, key: str, kind: type[T], default: T | None) -> T:
         value = self.raw(key)
-        if value is None:
+        if key not in self._table:
             if default is None:
-                raise self.fault(key, "missing")
+                raise self.fault(key, "missing", hint=self._misspelt(key))
             return default
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.fault(key, f"expected {_NAMES[kind]}, found {_kind(value)}")
         return value
 
+    def _misspelt(self, key: str) -> str | None:
+        """A hint where a key that nobody asked for is close to the one that is missing."""
+        near = difflib.get_close_matches(
+            key, [other for other in self._table if other not in self._asked], n=1
+        )
+        return f"{near[0]!r} is there: did you mean {key!r}?" if near else None
+
     def text(self, key: str, default: str | None = None) -> str:
         return self._typed(key, str, default)
 
     def optional_text(self, key: str) -> str | None:
+        self._asked.add(key)
         return self.text(key) if key in self._table else None
 
     def flag(self, key: str, default: bool | None = None) -> bool:
@@ -116,4 +124,4 @@ def _known(keys: set[str]) -> str:
 
 
 def _kind(value: object) -> str:
-    return _NAMES.get(type(value), f"{type(value).__name__}")
+    return "null" if value is None else _NAMES.get(type(value), f"{type(value).__name__}")

@@ -11,8 +11,8 @@ from functools import cached_property
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
-_PLATFORM = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(x86_64|aarch64)")
-_PYTHON = re.compile(r"3\.(\d+)(\.\d+)?")
+_PLATFORM = re.compile(r"(manylinux|musllinux)_([0-9]{1,2})_([0-9]{1,3})_(x86_64|aarch64)")
+_PYTHON = re.compile(r"3\.([0-9]{1,3})(\.[0-9]{1,3})?")
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 

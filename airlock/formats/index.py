@@ -108,6 +108,10 @@ def parse_index(data: bytes, where: str) -> BundleIndex:
     keys = [entry.artifact.key for entry in index.entries]
     if keys != sorted(set(keys)):
         raise fields.fault("artifacts", "not sorted by kind and name, or one stands twice")
+    if write_index(index) != data:
+        raise fields.fault(
+            "", "not as airlock writes it: a default or an empty part is spelt out, or left out"
+        )
     return index
 
 

@@ -63,7 +63,10 @@ def parse_lockfile(data: bytes, where: str) -> Lockfile:
     """Read a lockfile. Raises IntegrityError with the place of the fault."""
     try:
         document = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib: bad TOML, bad UTF-8, endless digits, endless nesting
         raise IntegrityError(
             where, f"not valid TOML, {error}", hint="write it anew with `airlock lock`"
         ) from error
@@ -110,9 +113,13 @@ def _artifact(fields: Fields) -> LockedArtifact:
 
 def _check(fields: Fields, lockfile: Lockfile) -> None:
     known = {target.name for target in lockfile.targets}
+    if len(known) != len(lockfile.targets):
+        raise fields.fault("targets", "a target stands twice")
     seen: set[tuple[str, str, str]] = set()
     for number, locked in enumerate(lockfile.artifacts):
         place = f"artifacts[{number}]"
+        if not locked.targets:
+            raise fields.fault(f"{place}.targets", "expected a target, found none")
         for target in locked.targets:
             if target not in known:
                 raise fields.fault(f"{place}.targets", f"no such target: {target!r}")
@@ -147,7 +154,7 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
 
 def _order(locked: LockedArtifact) -> tuple[str, str, str, str, tuple[str, ...]]:
     artifact = locked.artifact
-    return artifact.kind, artifact.name, artifact.version, artifact.file, locked.targets
+    return artifact.kind, artifact.name, artifact.version, artifact.file, tuple(sorted(locked.targets))
 
 
 def _rows(name: str, tables: list[dict[str, Any]]) -> str:

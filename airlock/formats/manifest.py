@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from airlock.core.artifact import HealthCheck, Project
 from airlock.core.fields import Fields
 from airlock.core.target import Target
@@ -39,16 +37,14 @@ def parse_manifest(data: bytes, where: str, sections: Collection[str]) -> Manife
     """Read `airlock.toml`. `sections` are the keys that kinds own. Raises UsageError with the place of the fault."""
     try:
         document = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib: bad TOML, bad UTF-8, endless digits, endless nesting
         raise UsageError(where, f"not valid TOML, {error}") from error
     fields = Fields(document, where, UsageError)
-    project = read_project(_section(fields, "project"))
-    if canonicalize_name(project.name) != project.name:
-        raise fields.fault(
-            "project.name", f"expected {canonicalize_name(project.name)!r}, found {project.name!r}"
-        )
     manifest = Manifest(
-        project=project,
+        project=read_project(_section(fields, "project")),
         targets=tuple(_target(table) for table in fields.tables("target")),
         indexes=_indexes(fields),
         health=_health(fields.table("hooks")),
@@ -98,9 +94,5 @@ def _check_targets(fields: Fields, manifest: Manifest) -> None:
             "target", "missing", hint='add a [[target]] with name, python = "3.11" and platform'
         )
     for name in names:
-        if canonicalize_name(name) != name:
-            raise fields.fault(
-                "target", f"the name {name!r} must be lower case letters, digits and single dashes"
-            )
         if names.count(name) > 1:
             raise fields.fault("target", f"the target {name!r} is declared twice")

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
 from airlock.core.digest import hex_of, parse_digest
 from airlock.core.fields import Fields
+from airlock.core.paths import safe_path
 from airlock.core.target import Target
 
 MAX_ARTIFACT = 1 << 40
@@ -16,16 +18,27 @@ MAX_ARTIFACT = 1 << 40
 
 
 def read_project(fields: Fields) -> Project:
-    project = Project(name=fields.text("name"), version=fields.parsed("version", _version))
+    project = Project(name=fields.parsed("name", _name), version=fields.parsed("version", _version))
     fields.done()
     return project
 
 
+def _name(text: str, place: str) -> str:
+    """Names become parts of file names, so they have one spelling and no separators."""
+    if not is_normalized_name(text):
+        raise ValueError(
+            f"expected lower case letters, digits and single dashes, as {canonicalize_name(text)!r}, found {text!r}"
+        )
+    return text
+
+
 def _version(text: str, place: str) -> str:
     try:
-        Version(text)
+        normalised = str(Version(text))
     except InvalidVersion as error:
         raise ValueError(f"not a PEP 440 version: {text!r}") from error
+    if normalised != text:
+        raise ValueError(f"expected the normalised version {normalised!r}, found {text!r}")
     return text
 
 
@@ -35,10 +48,10 @@ def write_project(project: Project) -> dict[str, Any]:
 
 def read_target(fields: Fields) -> Target:
     """The keys that name a target; the caller asks for its own and calls `done`."""
-    values = {key: fields.text(key) for key in ("name", "python", "platform")}
-    prefix = fields.text("prefix", "")
+    name, prefix = fields.parsed("name", _name), fields.text("prefix", "")
+    python, platform = fields.text("python"), fields.text("platform")
     try:
-        return Target(prefix=prefix, **values)
+        return Target(name=name, python=python, platform=platform, prefix=prefix)
     except ValueError as error:
         raise fields.fault("", str(error)) from error
 
@@ -80,12 +93,18 @@ def read_artifact(fields: Fields) -> Artifact:
         kind=fields.text("kind"),
         name=fields.text("name"),
         version=fields.text("version", ""),
-        file=fields.text("file"),
+        file=fields.parsed("file", _file_name),
         size=fields.integer("size", limit=MAX_ARTIFACT),
         digest=fields.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
         placement=_strings(fields, "placement"),
         origin=_strings(fields, "origin"),
     )
+
+
+def _file_name(text: str, place: str) -> str:
+    if "/" in safe_path(text, place):
+        raise ValueError(f"expected a file name without directories, found {text!r}")
+    return text
 
 
 def _strings(fields: Fields, key: str) -> Mapping[str, str]:

@@ -1,0 +1,39 @@
+"""`airlock init`."""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+from airlock.cli.session import Session
+from airlock.errors import UsageError
+
+MANIFEST = "airlock.toml"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--directory", type=Path, default=Path(), metavar="DIR", help="the project; default: the current one"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an airlock.toml that is there")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.connected.init import Host, compose, find
+    from airlock.storage.atomic import write_atomically
+
+    path: Path = arguments.directory / MANIFEST
+    if not arguments.directory.is_dir():
+        raise UsageError(str(arguments.directory), "no such directory")
+    if path.exists() and not arguments.force:
+        raise UsageError(str(path), "exists already", hint="edit it, or replace it with --force")
+    found = find(arguments.directory)
+    host = Host(python="{}.{}".format(*sys.version_info), machine=platform.machine())
+    write_atomically(path, compose(found, host).encode())
+    for warning in found.warnings:
+        session.reporter.warn(warning)
+    origin = (
+        f", with {len(found.requirements)} requirements of {found.taken_from}" if found.taken_from else ""
+    )
+    session.reporter.note(f"wrote {path}{origin}")
+    session.reporter.note("next: look at its [[target]], then run `airlock lock`")

@@ -1,0 +1,260 @@
+"""Every parser and its schema agree on every fixture, and the formats keep what they are given."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from datetime import date, datetime, time
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from airlock.core import canonical_json
+from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.digest import digest_of
+from airlock.core.fields import Fields
+from airlock.core.paths import MAX_PART, MAX_PATH, safe_path
+from airlock.core.target import Target
+from airlock.errors import IntegrityError, UsageError
+from airlock.formats.index import parse_index, write_index
+from airlock.formats.lockfile import LockedArtifact, Lockfile, parse_lockfile, write_lockfile
+from airlock.formats.manifest import parse_manifest
+from airlock.kinds import Kind
+from airlock.kinds.config import ConfigKind
+from airlock.kinds.file import FileKind
+
+REPOSITORY = Path(__file__).parent.parent
+FIXTURES = REPOSITORY / "fixtures"
+SECTIONS = ("python", "file", "config")
+KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
+
+
+def fixtures(kind: str) -> list[Any]:
+    found = [
+        path for name in ("manifest", "lockfile", "index") for path in (FIXTURES / name / kind).iterdir()
+    ]
+    return [pytest.param(path, id=f"{path.parent.parent.name}-{path.stem}") for path in sorted(found)]
+
+
+def as_json(value: object) -> object:
+    """TOML's dates as JSON has them."""
+    match value:
+        case dict():
+            return {key: as_json(item) for key, item in value.items()}
+        case list():
+            return [as_json(item) for item in value]
+        case datetime() | date() | time():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def schema_accepts(path: Path) -> bool:
+    name = path.relative_to(FIXTURES).parts[0]
+    schema = json.loads((REPOSITORY / "schema" / f"{name}.json").read_text())
+    data = path.read_text()
+    document = json.loads(data) if name == "index" else as_json(tomllib.loads(data))
+    return bool(Draft202012Validator(schema).is_valid(document))
+
+
+def parse(path: Path) -> object:
+    data = path.read_bytes()
+    match path.relative_to(FIXTURES).parts[0]:
+        case "index":
+            return parse_index(data, path.name)
+        case "lockfile":
+            return parse_lockfile(data, path.name)
+    manifest = parse_manifest(data, path.name, SECTIONS)
+    for kind in KINDS:
+        kind.fingerprint(manifest, path.name, FIXTURES / "manifest")
+    return manifest
+
+
+@pytest.mark.parametrize("name", ["manifest", "lockfile", "index"])
+def test_each_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(json.loads((REPOSITORY / "schema" / f"{name}.json").read_text()))
+
+
+@pytest.mark.parametrize("path", fixtures("valid"))
+def test_both_accept_what_is_valid(path: Path) -> None:
+    assert schema_accepts(path)
+    assert parse(path)
+
+
+@pytest.mark.parametrize("path", fixtures("invalid"))
+def test_both_refuse_what_is_not(path: Path) -> None:
+    assert not schema_accepts(path)
+    with pytest.raises((UsageError, IntegrityError)) as caught:
+        parse(path)
+    assert caught.value.where.startswith(path.name), "the error names the file"
+
+
+@pytest.mark.parametrize("path", fixtures("invalid-beyond-schema"))
+def test_the_parser_alone_sees_what_a_schema_cannot_say(path: Path) -> None:
+    assert schema_accepts(path)
+    with pytest.raises((UsageError, IntegrityError)):
+        parse(path)
+
+
+@pytest.mark.parametrize("path", sorted((FIXTURES / "manifest" / "invalid-python").iterdir()))
+def test_the_schema_refuses_a_broken_python_section(path: Path) -> None:
+    assert not schema_accepts(path)
+
+
+NAMES = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+TEXTS = st.dictionaries(TEXT, TEXT, max_size=3).map(MappingProxyType)
+DIGESTS = st.binary(max_size=4).map(digest_of)
+TARGETS = st.builds(
+    Target,
+    name=NAMES,
+    python=st.sampled_from(["3.11", "3.12.4"]),
+    platform=st.sampled_from(["manylinux_2_28_x86_64", "musllinux_1_2_aarch64"]),
+    prefix=st.sampled_from(["", "/opt/plant"]),
+)
+ARTIFACTS = st.builds(
+    Artifact,
+    kind=NAMES,
+    name=TEXT,
+    version=TEXT,
+    file=st.from_regex(r"[a-zA-Z0-9_é]{1,20}\.whl", fullmatch=True).filter(lambda text: text.isascii()),
+    size=st.integers(0, 1 << 40),
+    digest=DIGESTS,
+    placement=TEXTS,
+    origin=TEXTS,
+)
+
+
+@st.composite
+def lockfiles(draw: st.DrawFn) -> Lockfile:
+    targets = draw(st.lists(TARGETS, min_size=1, max_size=3, unique_by=lambda target: target.name))
+    names = st.lists(st.sampled_from([target.name for target in targets]), min_size=1, unique=True)
+    artifacts = draw(st.lists(ARTIFACTS, max_size=4, unique_by=lambda artifact: artifact.key))
+    return Lockfile(
+        project=Project(name=draw(NAMES), version=draw(st.sampled_from(["1", "2.0rc1", "1!3.post1"]))),
+        encoder=Encoder(name="zstd", version=draw(TEXT), level=draw(st.integers(0, 22))),
+        inputs=draw(st.dictionaries(TEXT, DIGESTS, max_size=3)),
+        targets=tuple(targets),
+        health=draw(
+            st.none()
+            | st.builds(
+                HealthCheck,
+                command=st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+                timeout=st.integers(0, 86_400),
+            )
+        ),
+        artifacts=tuple(LockedArtifact(artifact=one, targets=tuple(draw(names))) for one in artifacts),
+    )
+
+
+@given(lockfiles())
+def test_a_lock_is_read_as_it_was_written_and_has_one_spelling(lockfile: Lockfile) -> None:
+    written = write_lockfile(lockfile)
+    read = parse_lockfile(written, "airlock.lock")
+    assert write_lockfile(read) == written
+    assert (read.project, read.encoder, read.health) == (lockfile.project, lockfile.encoder, lockfile.health)
+    assert read.inputs == lockfile.inputs
+    assert set(read.targets) == set(lockfile.targets)
+    for target in lockfile.targets:
+        before, after = lockfile.artifacts_for(target.name), read.artifacts_for(target.name)
+        assert sorted(after, key=lambda one: one.key) == sorted(before, key=lambda one: one.key)
+
+
+@pytest.mark.parametrize("data", [b"a = " + b"[" * 100_000, b"a = " + b"9" * 10_000, b"\xff", b"a = "])
+@pytest.mark.parametrize(
+    ("parser", "error"),
+    [
+        (lambda data: parse_lockfile(data, "x"), IntegrityError),
+        (lambda data: parse_manifest(data, "x", SECTIONS), UsageError),
+    ],
+)
+def test_toml_that_breaks_its_parser_is_refused(
+    parser: Callable[[bytes], object], error: type[Exception], data: bytes
+) -> None:
+    with pytest.raises(error, match="not valid TOML"):
+        parser(data)
+
+
+def test_an_index_is_written_as_it_was_read() -> None:
+    data = (FIXTURES / "index" / "valid" / "full.json").read_bytes()
+    assert write_index(parse_index(data, "index.json")) == data
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(DOCUMENTS)
+def test_canonical_json_comes_back(document: object) -> None:
+    assert canonical_json.loads(canonical_json.dumps(document), "x") == document
+
+
+@given(DOCUMENTS, st.sampled_from([b" ", b"\n", b"\t", b"0", b"\x00", b"{}"]), st.data())
+def test_canonical_json_has_no_other_spelling(document: object, noise: bytes, data: st.DataObject) -> None:
+    written = canonical_json.dumps(document)
+    place = data.draw(st.integers(0, len(written)))
+    try:
+        other = canonical_json.loads(written[:place] + noise + written[place:], "x")
+    except IntegrityError:
+        return
+    assert canonical_json.dumps(other) == written[:place] + noise + written[place:]
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"a":1,"a":1}\n', b"1.0\n", b"NaN\n", b"-0\n", b'"\\ud800"\n', b"[" * 100_000, b"1", b"\xff\n"]
+)
+def test_what_is_not_canonical_json_is_refused(data: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        canonical_json.loads(data, "x")
+
+
+@given(st.text(max_size=40))
+def test_a_safe_path_stays_below_its_root(text: str) -> None:
+    try:
+        path = safe_path(text)
+    except IntegrityError:
+        return
+    joined = Path("/root") / path
+    assert joined.is_relative_to("/root") and joined != Path("/root")
+    assert ".." not in joined.parts and "\x00" not in path and str(joined) == f"/root/{path}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\\b", "a\nb", "e\u0301", "\ud800"]
+)
+def test_unsafe_paths_are_refused(text: str) -> None:
+    with pytest.raises(IntegrityError, match="unsafe path"):
+        safe_path(text)
+
+
+def test_paths_that_no_file_system_takes_are_refused() -> None:
+    for text in ("a" * (MAX_PART + 1), "/".join(["a" * 100] * 11)):
+        assert len(text) > MAX_PART or len(text) > MAX_PATH
+        with pytest.raises(IntegrityError, match="longer"):
+            safe_path(text)
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known() -> None:
+    fields = Fields({"nam": "x"}, "a.toml", UsageError)
+    fields.text("name", "")
+    with pytest.raises(UsageError, match=r"a\.toml: nam: unknown key") as caught:
+        fields.done()
+    assert caught.value.hint == "did you mean 'name'?"
+
+
+def test_a_missing_key_is_told_with_the_one_that_may_be_meant() -> None:
+    with pytest.raises(UsageError, match=r"a\.toml: python: missing") as caught:
+        Fields({"pyhton": "3.11"}, "a.toml", UsageError).text("python")
+    assert caught.value.hint == "'pyhton' is there: did you mean 'python'?"
+
+
+def test_null_is_not_the_same_as_absent() -> None:
+    with pytest.raises(IntegrityError, match="expected a string, found null"):
+        Fields({"version": None}, "a.json", IntegrityError).text("version", "")
