@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from email.utils import formatdate
@@ -42,6 +42,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
 """Seconds."""
 FRESH = 600
 """Seconds for which an index page without cache headers is taken from the cache."""
+STEP = 1 << 16
+"""Bytes of a download that are passed on at a time; what broke off within them is fetched again."""
 CONNECTIONS = 24
 
 
@@ -64,7 +66,7 @@ class Network:
         common: dict[str, Any] = {"pool_maxsize": CONNECTIONS, "max_retries": retry}
         caching = common | {"cache": SeparateBodyFileCache(cache), "heuristic": _Fresh()}
         self._adapters: Mapping[bool, Mapping[str, BaseAdapter]] = {
-            True: {"http://": CacheControlAdapter(**caching), "https://": _Secure(pip, _Caching, caching)},
+            True: {"http://": _Caching(None, **caching), "https://": _Secure(pip, _Caching, caching)},
             False: {"http://": HTTPAdapter(**common), "https://": _Secure(pip, _Trusting, common)},
         }
 
@@ -88,7 +90,7 @@ class Network:
                 raise _refused(url, response.status_code)
             begins = _first_byte(response) if response.status_code == 206 else 0
             yield Download(
-                status=response.status_code, start=begins, chunks=_told(response.iter_content(CHUNK), url)
+                status=response.status_code, start=begins, chunks=_told(response.iter_content(STEP), url)
             )
 
     def close(self) -> None:
@@ -139,6 +141,18 @@ class _Trusting(HTTPAdapter):
 
 class _Caching(_Trusting, CacheControlAdapter):
     """For documents; files are not kept here, the store keeps them."""
+
+    def build_response(  # type: ignore[override]  # as CacheControl itself does
+        self,
+        request: requests.PreparedRequest,
+        response: HTTPResponse,
+        from_cache: bool = False,
+        cacheable_methods: Collection[str] | None = None,
+    ) -> requests.Response:
+        """Only these concern the cache; CacheControl would open a temporary file for each of the others too."""
+        if from_cache or response.status in (200, 304):
+            return CacheControlAdapter.build_response(self, request, response, from_cache, cacheable_methods)
+        return HTTPAdapter.build_response(self, request, response)
 
 
 class _Secure(BaseAdapter):

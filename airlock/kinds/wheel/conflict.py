@@ -10,7 +10,7 @@ from packaging.version import Version
 from resolvelib.structs import RequirementInformation
 
 from airlock.errors import ResolutionError
-from airlock.kinds.wheel.provider import Asked, Candidate, Provider
+from airlock.kinds.wheel.provider import UNUSABLE, Asked, Candidate, Provider, admitted
 from airlock.kinds.wheel.releases import obstacle, sdists, tag_ranks, wheels
 from airlock.kinds.wheel.shelf import Shelf
 from airlock.kinds.wheel.simple import Page
@@ -32,7 +32,7 @@ class Explainer:
         target = self.shelf.wanted.target.name
         names = sorted({cause.requirement.name for cause in causes})
         for name in names:
-            wanted = [cause.requirement for cause in causes if cause.requirement.name == name]
+            wanted = _of(causes, name)
             if (miss := self._miss(name, wanted)) is not None:
                 what, hint = miss
                 text = "\n".join([f"{what}, for target {target}", *self._chains(name, wanted)])
@@ -91,7 +91,11 @@ class Explainer:
                 f"{name} is not on the index {page.index!r}",
                 "check the spelling, or name its index in [python.sources]",
             )
-        if any(admits(version) for version in self.shelf.releases(name)):
+        if admitted(
+            self.shelf.releases(name),
+            specifiers,
+            lambda one, version: one.contains(version, prereleases=True),
+        ):
             return None
         hindered = sorted(_hindered(page, name, self.shelf, admits), reverse=True)
         if hindered:
@@ -117,7 +121,8 @@ class _Admits:
 
 
 def _of(causes: Causes, name: NormalizedName) -> list[Asked]:
-    return [cause.requirement for cause in causes if cause.requirement.name == name]
+    found = (cause.requirement for cause in causes)
+    return [one for one in found if one.name == name and one.specifier != UNUSABLE]
 
 
 def _hindered(

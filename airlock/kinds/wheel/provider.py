@@ -24,6 +24,7 @@ PROMOTED_AFTER = 5
 """Conflicts after which a project is decided before others."""
 COUNTED = 8
 """Remaining versions are counted up to here when the next decision is chosen."""
+UNUSABLE = SpecifierSet("===unusable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,17 +180,15 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         return self._contains[key]
 
     def is_satisfied_by(self, requirement: Asked, candidate: Candidate) -> bool:
-        return (
-            requirement.extras <= candidate.extras
-            and (candidate.name, candidate.version) not in self.unusable
-            and self._admits(requirement.specifier, candidate.version)
+        return requirement.extras <= candidate.extras and self._admits(
+            requirement.specifier, candidate.version
         )
 
     def get_dependencies(self, candidate: Candidate) -> tuple[Asked, ...]:
         key = (candidate.name, candidate.version, candidate.extras)
         if key not in self._needs:
             self._needs[key] = needs = self._read_needs(candidate)
-            self.seen.extend(needs)
+            self.seen += needs
             for one in needs:
                 self._shelf.foresee(one.name, one.specifier)
         return self._needs[key]
@@ -217,11 +216,11 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
 
 
 def _refusal(candidate: Candidate) -> Asked:
-    """A requirement that the candidate itself does not meet: resolvelib's way to pass a version over."""
+    """A requirement of the candidate on itself that nothing meets: resolvelib's way to pass a version over."""
     return Asked(
         name=candidate.name,
         extras=frozenset(),
-        specifier=SpecifierSet(f"!={candidate.version}"),
+        specifier=UNUSABLE,
         parent=candidate,
     )
 

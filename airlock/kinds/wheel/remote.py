@@ -32,6 +32,7 @@ class RemoteFile(io.RawIOBase):
         self._tail = reply.body
         self._size = _whole_size(reply)
         self._start = self._size - len(self._tail)
+        self._block = (0, b"")
         if self._start < 0:
             raise RangesIgnored
 
@@ -58,14 +59,13 @@ class RemoteFile(io.RawIOBase):
     def _between(self, start: int, end: int) -> bytes:
         if start >= self._start:
             return self._tail[start - self._start : end - self._start]
-        stop = min(self._start, max(end, start + STEP))
-        body = self._ask(f"bytes={start}-{stop - 1}").body
-        if len(body) != stop - start:
-            raise RangesIgnored
-        if stop == self._start:
-            self._tail, self._start = body + self._tail, start
-            return self._tail[: end - start]
-        return body[: end - start]
+        first, block = self._block
+        if not first <= start <= end <= first + len(block):
+            stop = min(self._size, max(end, start + STEP))
+            first, block = self._block = start, self._ask(f"bytes={start}-{stop - 1}").body
+            if len(block) != stop - start:
+                raise RangesIgnored
+        return block[start - first : end - first]
 
     def _ask(self, wanted: str) -> Reply:
         reply = self._web.get(self._url, {"Range": wanted, "Accept-Encoding": "identity"})
