@@ -58,6 +58,8 @@ class Network:
         self._threads = threading.local()
         retry = Retry(
             total=attempts,
+            # A host that is not there will not be there in a second either.
+            connect=min(attempts, 2),
             backoff_factor=backoff,
             backoff_max=20,
             status_forcelist=(429, 500, 502, 503, 504),
@@ -100,8 +102,8 @@ class Network:
 
     @contextmanager
     def _asking(self, url: str, headers: dict[str, str], *, cached: bool) -> Iterator[requests.Response]:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise FetchError(shown(url), "not an http or https address")
+        if not _is_web(url):
+            raise FetchError(repr(url), "not an http or https address")
         session = self._session(cached)
         try:
             response = session.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
@@ -223,6 +225,13 @@ def _first_byte(response: requests.Response) -> int:
     if not match:
         raise FetchError(shown(response.url), "a partial answer that does not say which part it is")
     return int(match[1])
+
+
+def _is_web(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def shown(url: str) -> str:

@@ -211,6 +211,7 @@ def test_a_version_with_metadata_that_cannot_be_followed_is_passed_over(
     place: Workplace, index: Index
 ) -> None:
     index.add(
+        make_wheel("lib", "4.0", requires=["other; platform_machine ~= 'x86'"]),
         make_wheel("lib", "3.0", requires=["other @ https://index.example/other.whl"]),
         make_wheel("lib", "2.0", requires=["not a requirement ==="]),
         make_wheel("lib", "1.0"),
@@ -301,6 +302,7 @@ def test_a_package_that_the_index_does_not_have_is_named(place: Workplace) -> No
         ('constraints = ["a[x]<1"]', r"python.constraints\[0\].*no extras"),
         ("exclude-newer = 2026-08-01", "python.exclude-newer: expected a date, time and offset"),
         ('exclude-newer = "2026-08-01T00:00:00Z"', "python.exclude-newer: expected a date, time and offset"),
+        ("requirements = [\"a; sys_platform ~= 'linux'\"]", "python: the marker of .* cannot be judged"),
         ('source = "/srv"', "python.source: expected a path relative to the manifest"),
         ('sources = { a = "corp" }', "python.sources.a: no such index: 'corp'"),
         ('requirement = ["a"]', "python.requirement: unknown key"),

@@ -84,7 +84,7 @@ class Explainer:
         if name in self.provider.question.own:
             return None
         specifiers = self.provider.specifiers(name, wanted)
-        admits = _Admits(specifiers)
+        admits = _Admits(specifiers.values())
         page = self.shelf.client.page(name).result()
         if not page.rows:
             return (
@@ -94,7 +94,7 @@ class Explainer:
         if admitted(
             self.shelf.releases(name),
             specifiers,
-            lambda one, version: one.contains(version, prereleases=True),
+            lambda _, one, version: one.contains(version, prereleases=True),
         ):
             return None
         hindered = sorted(_hindered(page, name, self.shelf, admits), reverse=True)

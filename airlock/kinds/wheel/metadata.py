@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -111,9 +112,13 @@ def _requirement(text: str, file: str) -> Requirement:
 
 
 def applies(requirement: Requirement, environment: Mapping[str, str], extras: frozenset[str]) -> bool:
-    """Whether the marker holds on the target, without extras or with one of those asked for."""
+    """Whether the marker holds on the target, without extras or with one of those asked for. Raises Unusable where it
+    compares what cannot be compared."""
     if requirement.marker is None:
         return True
-    return any(
-        requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras))
-    )
+    try:
+        return any(
+            requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras))
+        )
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise Unusable(f"the marker of {str(requirement)!r} cannot be judged: {error}") from error

@@ -1,7 +1,6 @@
 """Bring a locked wheel into the store, from wherever its index has it today."""
 
 from collections.abc import Mapping
-from urllib.parse import urljoin
 
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -12,6 +11,7 @@ from airlock.kinds import NearSide
 from airlock.kinds.wheel.client import fetch_page
 from airlock.kinds.wheel.download import resume
 from airlock.kinds.wheel.own import rebuild
+from airlock.kinds.wheel.releases import absolute
 
 
 def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
@@ -35,8 +35,8 @@ def _find(artifact: Artifact, indexes: Mapping[str, str], near: NearSide) -> str
     name: NormalizedName = canonicalize_name(artifact.name)
     page = fetch_page(name, index, indexes, near)
     for row in page.rows:
-        url = row.get("url")
-        if row.get("filename") == artifact.file and isinstance(url, str):
-            return urljoin(page.url, url)
+        address = absolute(row.get("url"), page)
+        if row.get("filename") == artifact.file and address:
+            return address
     hint = "use a mirror that still has it, or pin another version with `airlock lock`"
     raise FetchError(f"index {index}: {name}", f"{artifact.file} is not there", hint=hint)

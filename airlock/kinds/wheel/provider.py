@@ -25,6 +25,7 @@ PROMOTED_AFTER = 5
 COUNTED = 8
 """Remaining versions are counted up to here when the next decision is chosen."""
 UNUSABLE = SpecifierSet("===unusable")
+Specifiers = Mapping[str, SpecifierSet]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +86,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         self._conflicts: Counter[NormalizedName] = Counter()
         self._first: dict[NormalizedName, int] = {}
         self._candidates: dict[tuple[object, ...], tuple[Candidate, ...]] = {}
-        self._contains: dict[tuple[SpecifierSet, Version], bool] = {}
+        self._admitted: dict[str, dict[Version, bool]] = {}
         self._needs: dict[tuple[NormalizedName, Version, frozenset[NormalizedName]], tuple[Asked, ...]] = {}
 
     def identify(self, requirement_or_candidate: Asked | Candidate) -> NormalizedName:
@@ -147,16 +148,15 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
             self._shelf.expect(found[0].file)
         return found
 
-    def specifiers(self, name: NormalizedName, wanted: Iterable[Asked]) -> frozenset[SpecifierSet]:
-        return frozenset(one.specifier for one in wanted) | frozenset(self.question.constraints.get(name, ()))
+    def specifiers(self, name: NormalizedName, wanted: Iterable[Asked]) -> Specifiers:
+        """What is asked of a project, constraints included, by its text: specifiers are slow to compare and hash."""
+        constraints = self.question.constraints.get(name, ())
+        return {str(one): one for one in (*(one.specifier for one in wanted), *constraints)}
 
     def _matching(
-        self,
-        name: NormalizedName,
-        specifiers: frozenset[SpecifierSet],
-        extras: frozenset[NormalizedName],
+        self, name: NormalizedName, specifiers: Specifiers, extras: frozenset[NormalizedName]
     ) -> tuple[Candidate, ...]:
-        key = (name, specifiers, extras)
+        key = (name, frozenset(specifiers), extras)
         if key not in self._candidates:
             files = self._files(name)
             versions = admitted(files, specifiers, self._admits)
@@ -173,15 +173,16 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         own = self.question.own.get(name)
         return {own[0].version: own[0]} if own else self._shelf.releases(name)
 
-    def _admits(self, specifier: SpecifierSet, version: Version) -> bool:
-        key = (specifier, version)
-        if key not in self._contains:
-            self._contains[key] = specifier.contains(version, prereleases=True)
-        return self._contains[key]
+    def _admits(self, text: str, specifier: SpecifierSet, version: Version) -> bool:
+        known = self._admitted.setdefault(text, {})
+        if version not in known:
+            known[version] = specifier.contains(version, prereleases=True)
+        return known[version]
 
     def is_satisfied_by(self, requirement: Asked, candidate: Candidate) -> bool:
+        specifier = requirement.specifier
         return requirement.extras <= candidate.extras and self._admits(
-            requirement.specifier, candidate.version
+            str(specifier), specifier, candidate.version
         )
 
     def get_dependencies(self, candidate: Candidate) -> tuple[Asked, ...]:
@@ -208,7 +209,10 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
             return outcome
         if outcome.requires_python and not takes_python(outcome.requires_python, self.question.python):
             return Unusable(f"{candidate.file.file} needs Python {outcome.requires_python}")
-        urls = [one for one in self.wanted_by(outcome, candidate.extras) if one.url]
+        try:
+            urls = [one for one in self.wanted_by(outcome, candidate.extras) if one.url]
+        except Unusable as reason:
+            return reason
         return Unusable(f"{candidate.file.file} needs a URL: {urls[0]}") if urls else outcome
 
     def wanted_by(self, metadata: Metadata, extras: frozenset[NormalizedName]) -> list[Requirement]:
@@ -234,18 +238,15 @@ def pins(specifier: Specifier) -> bool:
 
 def admitted(
     files: Mapping[Version, WheelFile],
-    specifiers: Iterable[SpecifierSet],
-    admits: Callable[[SpecifierSet, Version], bool],
+    specifiers: Specifiers,
+    admits: Callable[[str, SpecifierSet, Version], bool],
 ) -> list[Version]:
     """The versions of `files`, in its order, that are candidates. A yanked one only for an exact pin (PEP 592); a
     pre-release only where one is named, or nothing else is left (PEP 440)."""
-    every = list(specifiers)
-    exact = any(pins(one) for specifier in every for one in specifier)
-    found = [
-        version
-        for version, file in files.items()
-        if (exact or file.yanked is None) and all(admits(specifier, version) for specifier in every)
-    ]
-    if any(specifier.prereleases for specifier in every):
+    exact = any(pins(one) for specifier in specifiers.values() for one in specifier)
+    found = [version for version, file in files.items() if exact or file.yanked is None]
+    for text, specifier in specifiers.items():
+        found = [version for version in found if admits(text, specifier, version)]
+    if any(specifier.prereleases for specifier in specifiers.values()):
         return found
     return [version for version in found if not version.is_prerelease] or found

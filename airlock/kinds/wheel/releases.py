@@ -1,7 +1,7 @@
 """Which files of an index page a target can use: wheels alone, one for each version, the best by the target's tags."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from airlock.core.digest import Digest, parse_digest
 from airlock.core.target import Target
 from airlock.errors import IntegrityError
+from airlock.formats.rows import MAX_ARTIFACT
 from airlock.kinds.wheel.simple import Page
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl")
@@ -164,20 +165,28 @@ def _build_order(build: str) -> tuple[int, str]:
 def _wheel_file(
     row: Mapping[str, Any], name: NormalizedName, version: Version, page: Page
 ) -> WheelFile | None:
-    url, size = row.get("url"), row.get("size")
-    if not isinstance(url, str) or not _SAFE_NAME.fullmatch(row["filename"]):
+    address, size = absolute(row.get("url"), page), row.get("size")
+    if address is None or not _SAFE_NAME.fullmatch(row["filename"]):
         return None
     return WheelFile(
         name=name,
         version=version,
         file=row["filename"],
         index=page.index,
-        url=urljoin(page.url, url),
+        url=address,
         digest=_digest(row.get("hashes")),
-        size=size if isinstance(size, int) and size >= 0 else None,
+        size=size if type(size) is int and 0 <= size <= MAX_ARTIFACT else None,
         metadata=_metadata(row),
         yanked=_reason(row.get("yanked")),
     )
+
+
+def absolute(url: object, page: Page) -> str | None:
+    """Where a row's file is; None where the row does not say it."""
+    try:
+        return urljoin(page.url, url) if isinstance(url, str) else None
+    except ValueError:
+        return None
 
 
 def _digest(hashes: object) -> Digest | None:
@@ -206,7 +215,3 @@ def _reason(yanked: object) -> str | None:
 def learned(file: WheelFile, digest: Digest, size: int) -> WheelFile:
     """The file, with what its own bytes say."""
     return replace(file, digest=digest, size=size)
-
-
-def keep(found: Releases, test: Callable[[WheelFile], bool]) -> Releases:
-    return {version: file for version, file in found.items() if test(file)}

@@ -10,13 +10,13 @@ from packaging.version import Version
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from airlock.core.target import Target
-from airlock.errors import ResolutionError
+from airlock.errors import ResolutionError, UsageError
 from airlock.kinds.wheel.client import IndexClient
 from airlock.kinds.wheel.conflict import Explainer
-from airlock.kinds.wheel.metadata import Metadata, applies
+from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.provider import Asked, Candidate, Provider, Question, asked
 from airlock.kinds.wheel.releases import Wanted, WheelFile
-from airlock.kinds.wheel.section import PythonSection
+from airlock.kinds.wheel.section import SECTION, PythonSection
 from airlock.kinds.wheel.shelf import Shelf
 
 MAX_ROUNDS = 200_000
@@ -59,7 +59,7 @@ def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
 def _question(task: Task, target: Target, preferred: Preferred) -> Question:
     environment = target.environment()
     constraints: dict[NormalizedName, tuple[SpecifierSet, ...]] = {}
-    for one in _applying(task.section.constraints, environment):
+    for one in _applying(task.section.constraints, environment, task.where):
         name = canonicalize_name(one.name)
         constraints[name] = (*constraints.get(name, ()), one.specifier)
     own = [
@@ -67,7 +67,10 @@ def _question(task: Task, target: Target, preferred: Preferred) -> Question:
         for name, (file, _) in task.own.items()
     ]
     return Question(
-        roots=(*own, *(asked(one, None) for one in _applying(task.section.requirements, environment))),
+        roots=(
+            *own,
+            *(asked(one, None) for one in _applying(task.section.requirements, environment, task.where)),
+        ),
         constraints=constraints,
         preferred=preferred,
         environment=environment,
@@ -76,8 +79,13 @@ def _question(task: Task, target: Target, preferred: Preferred) -> Question:
     )
 
 
-def _applying(requirements: Iterable[Requirement], environment: Mapping[str, str]) -> list[Requirement]:
-    return [one for one in requirements if applies(one, environment, frozenset())]
+def _applying(
+    requirements: Iterable[Requirement], environment: Mapping[str, str], where: str
+) -> list[Requirement]:
+    try:
+        return [one for one in requirements if applies(one, environment, frozenset())]
+    except Unusable as error:
+        raise UsageError(f"{where}: {SECTION}", str(error)) from error
 
 
 def _reached(

@@ -102,4 +102,7 @@ class Shelf:
                 self.foresee(canonicalize_name(one.name), one.specifier)
 
     def _plain(self, requirement: Requirement) -> bool:
-        return requirement.url is None and applies(requirement, self._environment, frozenset())
+        try:
+            return requirement.url is None and applies(requirement, self._environment, frozenset())
+        except Unusable:
+            return False

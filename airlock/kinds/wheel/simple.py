@@ -56,8 +56,11 @@ def _from_json(reply: Reply, index: str, where: str) -> Page:
 
 def _from_html(reply: Reply, index: str, where: str) -> Page:
     links = _Links(reply.url)
-    links.feed(reply.body.decode("utf-8", "replace"))
-    links.close()
+    try:
+        links.feed(reply.body.decode("utf-8", "replace"))
+        links.close()
+    except AssertionError as error:  # html.parser's word for markup that it cannot follow
+        raise _not_an_index(where, "HTML that cannot be read") from error
     _check_version(links.version, where)
     return Page(index=index, url=links.base, rows=tuple(links.rows))
 
@@ -82,7 +85,12 @@ class _Links(HTMLParser):
         self.rows: list[dict[str, Any]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
+        try:
+            self._take(tag, dict(attrs))
+        except ValueError:
+            return  # an address that is none
+
+    def _take(self, tag: str, attributes: Mapping[str, str | None]) -> None:
         if tag == "a" and (href := attributes.get("href")):
             self.rows.append(_row(href, attributes))
         elif tag == "base" and (href := attributes.get("href")):
