@@ -24,7 +24,6 @@ class WheelKind:
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         """The names of indexes count and their URLs do not: a mirror changes nothing."""
-        from airlock.kinds.wheel.own import tree_fingerprint
         from airlock.kinds.wheel.section import read_section
 
         section = read_section(manifest, where)
@@ -35,7 +34,7 @@ class WheelKind:
                     "constraints": [str(one) for one in section.constraints],
                     "exclude-newer": section.exclude_newer.isoformat() if section.exclude_newer else "",
                     "source": section.source or "",
-                    "tree": tree_fingerprint(section.source, directory) if section.source is not None else "",
+                    "tree": _tree(section.source, directory) if section.source is not None else "",
                     "sources": dict(sorted(section.sources.items())),
                     "targets": [write_target(declared.target) for declared in manifest.targets],
                 }
@@ -56,3 +55,11 @@ class WheelKind:
         from airlock.kinds.wheel.place import place_wheel  # type: ignore[import-not-found]
 
         place_wheel(artifact, contents, room)
+
+
+def _tree(source: str, directory: Path) -> Digest:
+    """A digest of everything in the project's own tree that can change its wheel."""
+    from airlock.kinds.wheel.source import tree_digest  # type: ignore[import-not-found]
+
+    found: Digest = tree_digest(directory / source)
+    return found

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from airlock.core.artifact import Artifact
-from airlock.core.digest import Digest, digest_of
+from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, ResolutionError
 from airlock.kinds import NearSide
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata
@@ -60,11 +59,3 @@ def rebuild(artifact: Artifact, near: NearSide) -> None:
             hint="check out the tree that was locked, or run `airlock lock`",
         )
     near.store.put([built.data], artifact.digest, artifact.file)
-
-
-def tree_fingerprint(source: str, directory: Path) -> Digest:
-    """A digest of everything in the tree that can change the wheel."""
-    from airlock.kinds.wheel.source import tree_digest
-
-    found: Digest = tree_digest(directory / source)
-    return found
