@@ -29,7 +29,8 @@ class Download:
 class Web(Protocol):
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Ask for a small document; answers may come from the HTTP cache. Any status below 500 is a Reply; raises
-        FetchError where the host cannot be reached or keeps failing."""
+        FetchError where the host cannot be reached or keeps failing. Where a `Range` was asked for and the server ignores it,
+        the Reply has status 200 and no body, so that nobody loads a large file into memory by mistake."""
 
     def download(self, url: str, start: int = 0) -> AbstractContextManager[Download]:
         """Ask for a large file from offset `start` (bytes). Raises FetchError for any status but 200 and 206."""

@@ -2,11 +2,14 @@
 
 from airlock.errors import IntegrityError
 from airlock.kinds import Kind
+from airlock.kinds.wheel.kind import WheelKind
+
+_KINDS: tuple[Kind, ...] = (WheelKind(),)
 
 
 def kinds() -> tuple[Kind, ...]:
     """Every kind, in the order in which their artifacts are placed."""
-    return ()
+    return _KINDS
 
 
 def kind_named(name: str, where: str) -> Kind:

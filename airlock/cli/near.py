@@ -1,0 +1,34 @@
+"""Everything that commands of the near side may use, opened and closed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from airlock.cli.session import Session
+from airlock.kinds import NearSide
+from airlock.storage.store import Store
+
+
+def near_store(session: Session) -> Store:
+    """The store alone, for commands that stay off the network."""
+    return Store(session.cache / "store")
+
+
+@contextmanager
+def near_side(session: Session, directory: Path) -> Iterator[NearSide]:
+    """`directory` is where the manifest and the lock are. Nothing is asked of the network, or of pip, until it is needed."""
+    from airlock.net import Network, PipConfiguration
+
+    pip = PipConfiguration(session.environment, session.reporter)
+    network = Network(session.cache / "http", pip)
+    try:
+        yield NearSide(
+            directory=directory,
+            cache=session.cache,
+            store=near_store(session),
+            web=network,
+            default_index=pip.index,
+            reporter=session.reporter,
+        )
+    finally:
+        network.close()

@@ -1,0 +1,154 @@
+"""`airlock lock`: from the manifest and the lock before it to a lock. Knows no kind by name."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.core.artifact import Encoder
+from airlock.core.canonical_json import dumps
+from airlock.core.digest import Digest, digest_of
+from airlock.errors import UsageError
+from airlock.formats.lockfile import LockedArtifact, Lockfile
+from airlock.formats.manifest import Manifest
+from airlock.formats.rows import write_health, write_project, write_target
+from airlock.kinds import Kind, NearSide, PinRequest, Upgrade
+from airlock.kinds.registry import kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRequest:
+    manifest: Manifest
+    where: str
+    """The manifest's file name, for messages."""
+    directory: Path
+    """Where the manifest is."""
+    previous: Lockfile | None
+    upgrade: Upgrade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that differs between two locks; an empty side means that it was not there."""
+
+    kind: str
+    name: str
+    before: tuple[str, ...]
+    """Versions, sorted; the file's name stands in for a kind without versions."""
+    after: tuple[str, ...]
+
+
+def inputs(manifest: Manifest, where: str, directory: Path) -> dict[str, Digest]:
+    """A fingerprint of each part of the manifest. Touches no network. Raises UsageError."""
+    found = {
+        "project": _fingerprint(write_project(manifest.project)),
+        "targets": _fingerprint([write_target(declared.target) for declared in manifest.targets]),
+        "hooks": _fingerprint(write_health(manifest.health) if manifest.health else {}),
+    }
+    for kind in _asked(manifest):
+        found[kind.section] = kind.fingerprint(manifest, where, directory)
+    return found
+
+
+def check(request: LockRequest) -> tuple[str, ...]:
+    """The parts of the manifest that the previous lock does not answer, sorted; none where it is up to date."""
+    now = inputs(request.manifest, request.where, request.directory)
+    return differing(now, request.previous)
+
+
+def differing(now: Mapping[str, Digest], previous: Lockfile | None) -> tuple[str, ...]:
+    before = previous.inputs if previous else {}
+    return tuple(sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name)))
+
+
+def lock(request: LockRequest, near: NearSide) -> Lockfile:
+    """Pin what changed; what did not change keeps its pins unless an upgrade is asked for, and where nothing changed the
+    previous lock is the answer. Raises UsageError, ResolutionError, FetchError or IntegrityError."""
+    now = inputs(request.manifest, request.where, request.directory)
+    changed = differing(now, request.previous)
+    if request.previous and not changed and not _upgrades(request.upgrade):
+        return request.previous
+    _check_names(request)
+    artifacts: list[LockedArtifact] = []
+    for kind in _asked(request.manifest):
+        kept = request.previous and kind.section not in changed and not _upgrades(request.upgrade)
+        artifacts += _kept(request.previous, kind) if kept else _pin(kind, request, near)
+    return Lockfile(
+        project=request.manifest.project,
+        encoder=_encoder(request),
+        inputs=now,
+        targets=tuple(declared.target for declared in request.manifest.targets),
+        health=request.manifest.health,
+        artifacts=tuple(artifacts),
+    )
+
+
+def _pin(kind: Kind, request: LockRequest, near: NearSide) -> tuple[LockedArtifact, ...]:
+    return kind.pin(
+        PinRequest(
+            manifest=request.manifest,
+            where=request.where,
+            near=near,
+            previous=request.previous,
+            upgrade=request.upgrade,
+        )
+    )
+
+
+def _kept(previous: Lockfile | None, kind: Kind) -> Iterable[LockedArtifact]:
+    return [one for one in (previous.artifacts if previous else ()) if one.artifact.kind == kind.name]
+
+
+def _asked(manifest: Manifest) -> list[Kind]:
+    return [kind for kind in kinds() if kind.section in manifest.sections]
+
+
+def _upgrades(upgrade: Upgrade) -> bool:
+    return upgrade.everything or bool(upgrade.names)
+
+
+def _encoder(request: LockRequest) -> Encoder:
+    """The encoder is a pin as well: it moves only with everything else."""
+    if request.previous and not request.upgrade.everything:
+        return request.previous.encoder
+    from airlock.storage.frames import this_encoder
+
+    return this_encoder()
+
+
+def _check_names(request: LockRequest) -> None:
+    known = {one.artifact.name for one in (request.previous.artifacts if request.previous else ())}
+    for name in sorted(request.upgrade.names - known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else None
+        raise UsageError("--upgrade-package", f"the lock has no {name!r}", hint=hint)
+
+
+def _fingerprint(document: object) -> Digest:
+    return digest_of(dumps(document))
+
+
+def changes(before: Lockfile | None, after: Lockfile) -> tuple[Change, ...]:
+    """What differs between two locks, sorted by kind and name."""
+    old, new = _by_key(before.artifacts if before else ()), _by_key(after.artifacts)
+    return tuple(
+        Change(kind=key[0], name=key[1], before=_labels(old.get(key)), after=_labels(new.get(key)))
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    )
+
+
+Identities = frozenset[tuple[str, str, Digest]]
+
+
+def _by_key(artifacts: Iterable[LockedArtifact]) -> dict[tuple[str, str], Identities]:
+    found: dict[tuple[str, str], Identities] = {}
+    for one in artifacts:
+        artifact = one.artifact
+        identity = (artifact.version, artifact.file, artifact.digest)
+        found[artifact.key] = found.get(artifact.key, frozenset()) | {identity}
+    return found
+
+
+def _labels(identities: Identities | None) -> tuple[str, ...]:
+    return tuple(sorted({version or file for version, file, _ in identities or ()}))

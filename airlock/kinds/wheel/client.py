@@ -1,0 +1,101 @@
+"""Pages and metadata, each asked for once and many at a time. Who asks, and when, never changes what is answered."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from packaging.utils import NormalizedName
+
+from airlock.errors import FetchError
+from airlock.kinds import NearSide
+from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata, read_metadata
+from airlock.kinds.wheel.releases import WheelFile
+from airlock.kinds.wheel.section import DEFAULT, PythonSection
+from airlock.kinds.wheel.simple import ACCEPT, Page, absent, read_page
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+WORKERS = 20
+Outcome = Metadata | Unusable
+"""Metadata, or why there is none to follow."""
+
+
+class IndexClient:
+    """Asks the indexes of one manifest. A package comes from exactly one index, never from whichever has more of it."""
+
+    def __init__(self, near: NearSide, section: PythonSection, indexes: Mapping[str, str]) -> None:
+        self._near, self._section, self._indexes = near, section, indexes
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="index")
+        self._lock = threading.Lock()
+        self._closing = False
+        self._pages: dict[NormalizedName, Future[Page]] = {}
+        self._metadata: dict[WheelFile, Future[Outcome]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._closing = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def page(self, name: NormalizedName) -> Future[Page]:
+        return self._once(self._pages, name, self._read_page)
+
+    def metadata(self, file: WheelFile) -> Future[Outcome]:
+        return self._once(self._metadata, file, self._read_metadata)
+
+    def knows_metadata(self, file: WheelFile) -> bool:
+        return file in self._metadata
+
+    def _once(self, known: dict[K, Future[V]], key: K, read: Callable[[K], V]) -> Future[V]:
+        with self._lock:
+            if key not in known:
+                known[key] = _cancelled() if self._closing else self._threads.submit(read, key)
+            return known[key]
+
+    def _read_page(self, name: NormalizedName) -> Page:
+        return fetch_page(name, self._section.index_of(name), self._indexes, self._near)
+
+    def _read_metadata(self, file: WheelFile) -> Outcome:
+        try:
+            return parse_metadata(read_metadata(file, self._near), file.file, file.name, file.version)
+        except Unusable as reason:
+            return reason
+
+
+def _cancelled() -> "Future[V]":
+    """The answer to a guess that comes when nobody waits any more."""
+    future: Future[V] = Future()
+    future.cancel()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def index_url(index: str, indexes: Mapping[str, str], near: NearSide) -> str:
+    url = indexes.get(index) or (near.default_index() if index == DEFAULT else "")
+    if not url:
+        raise FetchError(
+            index, "no such index", hint=f'declare it: [[index]] with name = "{index}" and its url'
+        )
+    return url if url.endswith("/") else f"{url}/"
+
+
+def fetch_page(name: NormalizedName, index: str, indexes: Mapping[str, str], near: NearSide) -> Page:
+    """The page of one project; empty where the index does not have it (404, 410). Raises FetchError."""
+    reply = near.web.get(f"{index_url(index, indexes, near)}{name}/", {"Accept": ACCEPT})
+    where = f"index {index}: {name}"
+    if reply.status in (404, 410):
+        return absent(index)
+    if reply.status != 200:
+        hint = "check that you may read this index; passwords go into ~/.netrc"
+        raise FetchError(where, "the server refused", found=f"HTTP status {reply.status}", hint=hint)
+    return read_page(reply, index, where)

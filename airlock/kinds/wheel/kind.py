@@ -1,0 +1,65 @@
+"""The kind `wheel`, put together. What a method needs is imported when it is called: most commands need little of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from airlock.core.artifact import Artifact
+from airlock.core.canonical_json import dumps
+from airlock.core.digest import Digest, digest_of
+from airlock.core.expanded import Member
+from airlock.formats.lockfile import LockedArtifact
+from airlock.formats.manifest import Manifest
+from airlock.formats.rows import write_target
+from airlock.kinds import NearSide, PinRequest, Room
+
+
+class WheelKind:
+    @property
+    def name(self) -> str:
+        return "wheel"
+
+    @property
+    def section(self) -> str:
+        return "python"
+
+    def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
+        """The names of indexes count and their URLs do not: a mirror changes nothing."""
+        from airlock.kinds.wheel.section import read_section
+
+        section = read_section(manifest, where)
+        return digest_of(
+            dumps(
+                {
+                    "requirements": [str(one) for one in section.requirements],
+                    "constraints": [str(one) for one in section.constraints],
+                    "exclude-newer": section.exclude_newer.isoformat() if section.exclude_newer else "",
+                    "source": section.source or "",
+                    "tree": _tree(section.source, directory) if section.source is not None else "",
+                    "sources": dict(sorted(section.sources.items())),
+                    "targets": [write_target(declared.target) for declared in manifest.targets],
+                }
+            )
+        )
+
+    def pin(self, request: PinRequest) -> tuple[LockedArtifact, ...]:
+        from airlock.kinds.wheel.pin import pin
+
+        return pin(request)
+
+    def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
+        from airlock.kinds.wheel.obtain import obtain
+
+        obtain(artifact, manifest, near)
+
+    def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
+        from airlock.kinds.wheel.place import place_wheel  # type: ignore[import-not-found]
+
+        place_wheel(artifact, contents, room)
+
+
+def _tree(source: str, directory: Path) -> Digest:
+    """A digest of everything in the project's own tree that can change its wheel."""
+    from airlock.kinds.wheel.source import tree_digest  # type: ignore[import-not-found]
+
+    found: Digest = tree_digest(directory / source)
+    return found

@@ -1,0 +1,124 @@
+"""What a wheel says it needs (core metadata, PEP 566 and later), from the cheapest place that has it.
+
+Places, in order: the cache; the `.metadata` file beside the wheel where the index advertises it (PEP 658, 714), with its
+hash checked; the remote wheel by range requests; the whole wheel, which then stays in the store.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from airlock.core.digest import hex_of
+from airlock.errors import IntegrityError
+from airlock.kinds import NearSide
+from airlock.kinds.wheel.download import download
+from airlock.kinds.wheel.releases import WheelFile, parsed_version
+from airlock.kinds.wheel.remote import RangesIgnored, RemoteFile, metadata_in
+from airlock.storage.atomic import write_atomically
+
+
+class Unusable(Exception):
+    """Metadata that cannot be followed; the version is passed over, and this says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    requirements: tuple[Requirement, ...]
+    extras: frozenset[NormalizedName]
+    requires_python: str
+
+
+def read_metadata(file: WheelFile, near: NearSide) -> bytes:
+    """The METADATA of a wheel, without the wheel where possible. Raises FetchError or IntegrityError."""
+    place = _place(file, near.cache)
+    if place is None:
+        return _fetch(file, near)
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        data = _fetch(file, near)
+        write_atomically(place, data)
+        return data
+
+
+def _place(file: WheelFile, cache: Path) -> Path | None:
+    """Named by the wheel's content, so it is good for ever; and by the index, for an index must not speak for the files of
+    another."""
+    if file.digest is None:
+        return None
+    return cache / "metadata" / hashlib.sha256(file.index.encode()).hexdigest()[:16] / hex_of(file.digest)
+
+
+def _fetch(file: WheelFile, near: NearSide) -> bytes:
+    if file.digest is not None and file.digest in near.store:
+        with near.store.open(file.digest) as stream:
+            return metadata_in(stream, file.file)
+    if file.metadata is not None and (data := _beside(file, near)) is not None:
+        return data
+    try:
+        return metadata_in(cast("BinaryIO", RemoteFile(near.web, file.url)), file.file)
+    except RangesIgnored:
+        digest, _ = download(file, near)
+        with near.store.open(digest, file.file) as stream:
+            return metadata_in(stream, file.file)
+
+
+def _beside(file: WheelFile, near: NearSide) -> bytes | None:
+    """None where the index advertises what it does not have, as mirrors do."""
+    reply = near.web.get(file.url + ".metadata")
+    if reply.status != 200:
+        return None
+    found = hashlib.sha256(reply.body).hexdigest()
+    if file.metadata and found != file.metadata:
+        where = f"{file.file}.metadata"
+        raise IntegrityError(where, "not what the index says", expected=file.metadata, found=found)
+    return reply.body
+
+
+def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object) -> Metadata:
+    """Raises Unusable."""
+    headers = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n\n"
+    raw, _ = parse_email(headers)
+    if canonicalize_name(raw.get("name", "")) != name or parsed_version(raw.get("version", "")) != version:
+        raise Unusable(f"{file} says it is {raw.get('name')} {raw.get('version')}")
+    return Metadata(
+        requirements=tuple(_requirement(text, file) for text in raw.get("requires_dist", [])),
+        extras=frozenset(canonicalize_name(extra) for extra in raw.get("provides_extra", [])),
+        requires_python=raw.get("requires_python", ""),
+    )
+
+
+@lru_cache(maxsize=20_000)
+def _parsed(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _requirement(text: str, file: str) -> Requirement:
+    requirement = _parsed(text)
+    if requirement is None:
+        raise Unusable(f"{file} has a requirement that cannot be read: {text!r}")
+    return requirement
+
+
+def applies(requirement: Requirement, environment: Mapping[str, str], extras: frozenset[str]) -> bool:
+    """Whether the marker holds on the target, without extras or with one of those asked for. Raises Unusable where it
+    compares what cannot be compared."""
+    if requirement.marker is None:
+        return True
+    try:
+        return any(
+            requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras))
+        )
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise Unusable(f"the marker of {str(requirement)!r} cannot be judged: {error}") from error

@@ -1,0 +1,61 @@
+"""The project's own wheel, built from the tree beside the manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from airlock.core.artifact import Artifact
+from airlock.core.digest import digest_of
+from airlock.errors import IntegrityError, ResolutionError
+from airlock.kinds import NearSide
+from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata
+from airlock.kinds.wheel.releases import WheelFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWheel:
+    files: Mapping[NormalizedName, tuple[WheelFile, Metadata]]
+
+
+def build_own(source: str, near: NearSide) -> OwnWheel:
+    """Build the tree, put the wheel into the store. Raises UsageError or ResolutionError where it cannot be built."""
+    from airlock.kinds.wheel.source import build_source  # type: ignore[import-not-found]
+
+    built = build_source(near.directory / source, near.reporter)
+    digest, size = near.store.put([built.data], where=built.file)
+    name, version = canonicalize_name(built.name), Version(built.version)
+    try:
+        metadata = parse_metadata(built.metadata.encode(), built.file, name, version)
+    except Unusable as error:
+        raise ResolutionError(source, str(error)) from error
+    file = WheelFile(
+        name=name,
+        version=version,
+        file=built.file,
+        index="",
+        url="",
+        digest=digest,
+        size=size,
+        metadata=None,
+        yanked=None,
+    )
+    return OwnWheel(files={name: (file, metadata)})
+
+
+def rebuild(artifact: Artifact, near: NearSide) -> None:
+    """Build the locked wheel again, where the store does not have it. Raises IntegrityError where it differs."""
+    from airlock.kinds.wheel.source import build_source
+
+    built = build_source(near.directory / artifact.origin["source"], near.reporter)
+    found = digest_of(built.data)
+    if found != artifact.digest:
+        raise IntegrityError(
+            artifact.origin["source"],
+            f"the source tree makes another {built.file} than the lock has",
+            expected=artifact.digest,
+            found=found,
+            hint="check out the tree that was locked, or run `airlock lock`",
+        )
+    near.store.put([built.data], artifact.digest, artifact.file)

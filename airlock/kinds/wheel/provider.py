@@ -1,0 +1,252 @@
+"""What resolvelib asks: which candidates there are, in which order to decide, what a candidate needs.
+
+A project is one identifier whatever extras are asked for: a candidate has the union of them, and a pin that lacks an extra
+is pinned again with it. Everything here runs in one thread and depends on the manifest, the previous lock and what the
+index holds, never on the order in which answers arrive.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from packaging.requirements import Requirement
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from resolvelib import AbstractProvider
+from resolvelib.structs import RequirementInformation
+
+from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
+from airlock.kinds.wheel.releases import WheelFile, takes_python
+from airlock.kinds.wheel.shelf import Shelf
+
+PROMOTED_AFTER = 5
+"""Conflicts after which a project is decided before others."""
+COUNTED = 8
+"""Remaining versions are counted up to here when the next decision is chosen."""
+UNUSABLE = SpecifierSet("===unusable")
+Specifiers = Mapping[str, SpecifierSet]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    name: NormalizedName
+    version: Version
+    extras: frozenset[NormalizedName]
+    file: WheelFile
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asked:
+    """One requirement, and who has it; the manifest where `parent` is None."""
+
+    name: NormalizedName
+    extras: frozenset[NormalizedName]
+    specifier: SpecifierSet
+    parent: Candidate | None
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifier}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What one resolution is about."""
+
+    roots: tuple[Asked, ...]
+    constraints: Mapping[NormalizedName, tuple[SpecifierSet, ...]]
+    preferred: Mapping[NormalizedName, tuple[Version, ...]]
+    """Versions to try first, the best first."""
+    environment: Mapping[str, str]
+    python: Version
+    own: Mapping[NormalizedName, tuple[WheelFile, Metadata]] = field(default_factory=dict)
+    """The project's own wheel, which no index has a say in."""
+
+
+def asked(requirement: Requirement, parent: Candidate | None) -> Asked:
+    return Asked(
+        name=canonicalize_name(requirement.name),
+        extras=frozenset(canonicalize_name(extra) for extra in requirement.extras),
+        specifier=requirement.specifier,
+        parent=parent,
+    )
+
+
+class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
+    def __init__(self, question: Question, shelf: Shelf) -> None:
+        self.question, self._shelf = question, shelf
+        self.unusable: dict[tuple[NormalizedName, Version], str] = {}
+        """Versions that were looked at and passed over, and why."""
+        self.seen: list[Asked] = list(question.roots)
+        """Every requirement that was met, for explanations."""
+        self._conflicts: Counter[NormalizedName] = Counter()
+        self._first: dict[NormalizedName, int] = {}
+        self._candidates: dict[tuple[object, ...], tuple[Candidate, ...]] = {}
+        self._admitted: dict[str, dict[Version, bool]] = {}
+        self._needs: dict[tuple[NormalizedName, Version, frozenset[NormalizedName]], tuple[Asked, ...]] = {}
+
+    def identify(self, requirement_or_candidate: Asked | Candidate) -> NormalizedName:
+        return requirement_or_candidate.name
+
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[NormalizedName],
+        resolutions: Mapping[NormalizedName, Candidate],
+        candidates: Mapping[NormalizedName, Iterator[Candidate]],
+        information: Mapping[NormalizedName, Iterator[RequirementInformation[Asked, Candidate]]],
+        backtrack_causes: Sequence[RequirementInformation[Asked, Candidate]],
+    ) -> Iterable[NormalizedName]:
+        """Projects of the latest conflict first, then those that were often in one."""
+        open_names = list(identifiers)
+        involved = set()
+        for cause in backtrack_causes:
+            involved.add(cause.requirement.name)
+            if cause.parent is not None:
+                involved.add(cause.parent.name)
+        self._conflicts.update(sorted(name for name in involved if name not in resolutions))
+        chosen = [name for name in open_names if name in involved]
+        return chosen or [name for name in open_names if self._promoted(name)] or open_names
+
+    def _promoted(self, name: NormalizedName) -> bool:
+        return self._conflicts[name] >= PROMOTED_AFTER
+
+    def get_preference(
+        self,
+        identifier: NormalizedName,
+        resolutions: Mapping[NormalizedName, Candidate],
+        candidates: Mapping[NormalizedName, Iterator[Candidate]],
+        information: Mapping[NormalizedName, Iterator[RequirementInformation[Asked, Candidate]]],
+        backtrack_causes: Sequence[RequirementInformation[Asked, Candidate]],
+    ) -> tuple[bool, bool, int, int]:
+        """Exact pins, then promoted projects, then those with few versions left, then the first seen."""
+        exact = any(pins(specifier) for one, _ in information[identifier] for specifier in one.specifier)
+        remaining = sum(1 for _, _ in zip(range(COUNTED), candidates[identifier], strict=False))
+        first = self._first.setdefault(identifier, len(self._first))
+        return not exact, not self._promoted(identifier), remaining, first
+
+    def find_matches(
+        self,
+        identifier: NormalizedName,
+        requirements: Mapping[NormalizedName, Iterator[Asked]],
+        incompatibilities: Mapping[NormalizedName, Iterator[Candidate]],
+    ) -> Sequence[Candidate]:
+        wanted = list(requirements[identifier])
+        extras: frozenset[NormalizedName] = frozenset().union(*(one.extras for one in wanted))
+        # Fewer extras failed: more of them fail too. The reverse does not hold.
+        failed = {one.version for one in incompatibilities[identifier] if one.extras <= extras}
+        specifiers = self.specifiers(identifier, wanted)
+        found = [
+            candidate
+            for candidate in self._matching(identifier, specifiers, extras)
+            if candidate.version not in failed and (identifier, candidate.version) not in self.unusable
+        ]
+        if found and identifier not in self.question.own:
+            self._shelf.expect(found[0].file)
+        return found
+
+    def specifiers(self, name: NormalizedName, wanted: Iterable[Asked]) -> Specifiers:
+        """What is asked of a project, constraints included, by its text: specifiers are slow to compare and hash."""
+        constraints = self.question.constraints.get(name, ())
+        return {str(one): one for one in (*(one.specifier for one in wanted), *constraints)}
+
+    def _matching(
+        self, name: NormalizedName, specifiers: Specifiers, extras: frozenset[NormalizedName]
+    ) -> tuple[Candidate, ...]:
+        key = (name, frozenset(specifiers), extras)
+        if key not in self._candidates:
+            files = self._files(name)
+            versions = admitted(files, specifiers, self._admits)
+            for version in reversed(self.question.preferred.get(name, ())):
+                if version in versions:
+                    versions = [version, *(other for other in versions if other != version)]
+            self._candidates[key] = tuple(
+                Candidate(name=name, version=version, extras=extras, file=files[version])
+                for version in versions
+            )
+        return self._candidates[key]
+
+    def _files(self, name: NormalizedName) -> Mapping[Version, WheelFile]:
+        own = self.question.own.get(name)
+        return {own[0].version: own[0]} if own else self._shelf.releases(name)
+
+    def _admits(self, text: str, specifier: SpecifierSet, version: Version) -> bool:
+        known = self._admitted.setdefault(text, {})
+        if version not in known:
+            known[version] = specifier.contains(version, prereleases=True)
+        return known[version]
+
+    def is_satisfied_by(self, requirement: Asked, candidate: Candidate) -> bool:
+        specifier = requirement.specifier
+        return requirement.extras <= candidate.extras and self._admits(
+            str(specifier), specifier, candidate.version
+        )
+
+    def get_dependencies(self, candidate: Candidate) -> tuple[Asked, ...]:
+        key = (candidate.name, candidate.version, candidate.extras)
+        if key not in self._needs:
+            self._needs[key] = needs = self._read_needs(candidate)
+            self.seen += needs
+            for one in needs:
+                self._shelf.foresee(one.name, one.specifier)
+        return self._needs[key]
+
+    def _read_needs(self, candidate: Candidate) -> tuple[Asked, ...]:
+        self._shelf.tried(candidate.file)
+        outcome = self._outcome(candidate)
+        if isinstance(outcome, Unusable):
+            self.unusable[candidate.name, candidate.version] = str(outcome)
+            return (_refusal(candidate),)
+        return tuple(asked(one, candidate) for one in self.wanted_by(outcome, candidate.extras))
+
+    def _outcome(self, candidate: Candidate) -> Metadata | Unusable:
+        own = self.question.own.get(candidate.name)
+        outcome = own[1] if own else self._shelf.metadata(candidate.file)
+        if isinstance(outcome, Unusable):
+            return outcome
+        if outcome.requires_python and not takes_python(outcome.requires_python, self.question.python):
+            return Unusable(f"{candidate.file.file} needs Python {outcome.requires_python}")
+        try:
+            urls = [one for one in self.wanted_by(outcome, candidate.extras) if one.url]
+        except Unusable as reason:
+            return reason
+        return Unusable(f"{candidate.file.file} needs a URL: {urls[0]}") if urls else outcome
+
+    def wanted_by(self, metadata: Metadata, extras: frozenset[NormalizedName]) -> list[Requirement]:
+        return [one for one in metadata.requirements if applies(one, self.question.environment, extras)]
+
+
+def _refusal(candidate: Candidate) -> Asked:
+    """A requirement of the candidate on itself that nothing meets: resolvelib's way to pass a version over."""
+    return Asked(
+        name=candidate.name,
+        extras=frozenset(),
+        specifier=UNUSABLE,
+        parent=candidate,
+    )
+
+
+def pins(specifier: Specifier) -> bool:
+    """Whether it names one version exactly."""
+    return specifier.operator == "===" or (
+        specifier.operator == "==" and not specifier.version.endswith(".*")
+    )
+
+
+def admitted(
+    files: Mapping[Version, WheelFile],
+    specifiers: Specifiers,
+    admits: Callable[[str, SpecifierSet, Version], bool],
+) -> list[Version]:
+    """The versions of `files`, in its order, that are candidates. A yanked one only for an exact pin (PEP 592); a
+    pre-release only where one is named, or nothing else is left (PEP 440)."""
+    exact = any(pins(one) for specifier in specifiers.values() for one in specifier)
+    found = [version for version, file in files.items() if exact or file.yanked is None]
+    for text, specifier in specifiers.items():
+        found = [version for version in found if admits(text, specifier, version)]
+    if any(specifier.prereleases for specifier in specifiers.values()):
+        return found
+    return [version for version in found if not version.is_prerelease] or found

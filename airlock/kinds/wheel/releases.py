@@ -1,0 +1,217 @@
+"""Which files of an index page a target can use: wheels alone, one for each version, the best by the target's tags."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urljoin
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_sdist_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from airlock.core.digest import Digest, parse_digest
+from airlock.core.target import Target
+from airlock.errors import IntegrityError
+from airlock.formats.rows import MAX_ARTIFACT
+from airlock.kinds.wheel.simple import Page
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl")
+_BUILD = re.compile(r"(\d+)(.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """One wheel as its index describes it. What the index leaves out is None."""
+
+    name: NormalizedName
+    version: Version
+    file: str
+    index: str
+    url: str
+    digest: Digest | None
+    size: int | None
+    metadata: str | None
+    """The sha256 of the `.metadata` file beside it; empty where that is advertised without one, None where it is not."""
+    yanked: str | None
+    """The reason, empty where none was given; None where the file is not yanked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What decides which files of a project are usable, versions aside."""
+
+    target: Target
+    exclude_newer: datetime | None
+
+
+Releases = Mapping[Version, WheelFile]
+"""Newest first."""
+
+
+def releases(page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
+    ranks = tag_ranks(wanted.target)
+    best: dict[Version, tuple[tuple[object, ...], Mapping[str, Any]]] = {}
+    for row, version, tags, build in wheels(page, name):
+        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
+        if rank is None or obstacle(row, wanted):
+            continue
+        order = (bool(row.get("yanked")), rank, _build_order(build), str(row["filename"]))
+        if version not in best or order < best[version][0]:
+            best[version] = (order, row)
+    return {
+        version: file
+        for version in sorted(best, reverse=True)
+        if (file := _wheel_file(best[version][1], name, version, page))
+    }
+
+
+def wheels(
+    page: Page, name: NormalizedName
+) -> Iterator[tuple[Mapping[str, Any], Version, tuple[str, ...], str]]:
+    """Every wheel of the page: its row, version, tags and build number. Written for pages of ten thousand rows."""
+    same = lru_cache(maxsize=64)(lambda part: canonicalize_name(part) == name)
+    for row in page.rows:
+        file = row.get("filename")
+        if not isinstance(file, str) or not file.endswith(".whl"):
+            continue
+        parts = file[:-4].split("-")
+        if len(parts) not in (5, 6) or not same(parts[0]):
+            continue
+        if version := parsed_version(parts[1]):
+            yield row, version, expanded_tags(*parts[-3:]), parts[2] if len(parts) == 6 else ""
+
+
+def sdists(page: Page, name: NormalizedName) -> Iterator[tuple[Mapping[str, Any], Version]]:
+    for row in page.rows:
+        file = row.get("filename")
+        if isinstance(file, str) and file.endswith((".tar.gz", ".zip")):
+            try:
+                found, version = parse_sdist_filename(file)
+            except InvalidSdistFilename:
+                continue
+            if found == name:
+                yield row, version
+
+
+def obstacle(row: Mapping[str, Any], wanted: Wanted) -> str | None:
+    """Why a file is out of the question for the target, its tags aside."""
+    requires = row.get("requires-python")
+    if isinstance(requires, str) and not takes_python(requires, wanted.target.python_full):
+        return f"needs Python {requires}"
+    if wanted.exclude_newer is not None:
+        uploaded = _instant(row.get("upload-time"))
+        if uploaded is None:
+            return "has no upload time, which exclude-newer needs"
+        if uploaded > wanted.exclude_newer:
+            return "was uploaded later than exclude-newer allows"
+    return None
+
+
+@lru_cache(maxsize=64)
+def tag_ranks(target: Target) -> Mapping[str, int]:
+    return {str(tag): rank for rank, tag in enumerate(target.tags)}
+
+
+@lru_cache(maxsize=20_000)
+def expanded_tags(interpreters: str, abis: str, platforms: str) -> tuple[str, ...]:
+    """Compressed tag sets (PEP 425) one by one."""
+    return tuple(
+        f"{interpreter}-{abi}-{platform}".lower()
+        for interpreter in interpreters.split(".")
+        for abi in abis.split(".")
+        for platform in platforms.split(".")
+    )
+
+
+@lru_cache(maxsize=50_000)
+def parsed_version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+@lru_cache(maxsize=4_000)
+def takes_python(requires: str, python: Version) -> bool:
+    """An invalid `Requires-Python` excludes nothing, as in pip: such files are old, and their authors meant no limit."""
+    try:
+        return SpecifierSet(requires).contains(python, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _instant(text: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+
+
+def _build_order(build: str) -> tuple[int, str]:
+    """Higher build numbers first (the specification compares the number, then the rest); none comes last."""
+    match = _BUILD.fullmatch(build)
+    return (-int(match[1][:18]), match[2]) if match else (1, "")
+
+
+def _wheel_file(
+    row: Mapping[str, Any], name: NormalizedName, version: Version, page: Page
+) -> WheelFile | None:
+    address, size = absolute(row.get("url"), page), row.get("size")
+    if address is None or not _SAFE_NAME.fullmatch(row["filename"]):
+        return None
+    return WheelFile(
+        name=name,
+        version=version,
+        file=row["filename"],
+        index=page.index,
+        url=address,
+        digest=_digest(row.get("hashes")),
+        size=size if type(size) is int and 0 <= size <= MAX_ARTIFACT else None,
+        metadata=_metadata(row),
+        yanked=_reason(row.get("yanked")),
+    )
+
+
+def absolute(url: object, page: Page) -> str | None:
+    """Where a row's file is; None where the row does not say it."""
+    try:
+        return urljoin(page.url, url) if isinstance(url, str) else None
+    except ValueError:
+        return None
+
+
+def _digest(hashes: object) -> Digest | None:
+    found = hashes.get("sha256") if isinstance(hashes, Mapping) else None
+    try:
+        return parse_digest(f"sha256:{found}") if isinstance(found, str) else None
+    except IntegrityError:
+        return None
+
+
+def _metadata(row: Mapping[str, Any]) -> str | None:
+    """PEP 714: the new key wins over the old one."""
+    value = row.get("core-metadata") or row.get("dist-info-metadata")
+    if not value:
+        return None
+    digest = _digest(value)
+    return digest.removeprefix("sha256:") if digest else ""
+
+
+def _reason(yanked: object) -> str | None:
+    if not yanked:
+        return None
+    return yanked if isinstance(yanked, str) else ""
+
+
+def learned(file: WheelFile, digest: Digest, size: int) -> WheelFile:
+    """The file, with what its own bytes say."""
+    return replace(file, digest=digest, size=size)

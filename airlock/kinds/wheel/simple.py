@@ -1,0 +1,121 @@
+"""A project's page of a simple index: JSON (PEP 691, 700, 714), else HTML (PEP 503, 592, 658, 714).
+
+Both become the same rows, those of PEP 691's `files`. Everything in them is the index's word: rows are checked where they
+are used, and those that make no sense are left out there.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from airlock.core.web import Reply
+from airlock.errors import FetchError
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    index: str
+    """The index's name in the manifest."""
+    url: str
+    """The base of relative links."""
+    rows: tuple[Mapping[str, Any], ...]
+
+
+def absent(index: str) -> Page:
+    """What an index says of a project that it does not have."""
+    return Page(index=index, url="", rows=())
+
+
+def read_page(reply: Reply, index: str, where: str) -> Page:
+    """Raises FetchError where the answer is not a page of a simple index, version 1."""
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == JSON_TYPE:
+        return _from_json(reply, index, where)
+    if kind in ("text/html", "application/vnd.pypi.simple.v1+html"):
+        return _from_html(reply, index, where)
+    raise _not_an_index(where, f"content type {kind or 'missing'}")
+
+
+def _from_json(reply: Reply, index: str, where: str) -> Page:
+    try:
+        document = json.loads(reply.body)
+        version = str(document["meta"]["api-version"])
+        rows = tuple(row for row in document["files"] if isinstance(row, dict))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _not_an_index(where, "JSON without the keys of PEP 691") from error
+    _check_version(version, where)
+    return Page(index=index, url=reply.url, rows=rows)
+
+
+def _from_html(reply: Reply, index: str, where: str) -> Page:
+    links = _Links(reply.url)
+    try:
+        links.feed(reply.body.decode("utf-8", "replace"))
+        links.close()
+    except AssertionError as error:  # html.parser's word for markup that it cannot follow
+        raise _not_an_index(where, "HTML that cannot be read") from error
+    _check_version(links.version, where)
+    return Page(index=index, url=links.base, rows=tuple(links.rows))
+
+
+def _check_version(version: str, where: str) -> None:
+    if version.partition(".")[0] != "1":
+        raise FetchError(
+            where, "unknown version of the index", expected="1.x", found=repr(version), hint="update airlock"
+        )
+
+
+def _not_an_index(where: str, found: str) -> FetchError:
+    hint = "the URL of an index ends in /simple/ on most servers"
+    return FetchError(where, "not a page of a simple index", found=found, hint=hint)
+
+
+class _Links(HTMLParser):
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.base = url
+        self.version = "1.0"
+        self.rows: list[dict[str, Any]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        try:
+            self._take(tag, dict(attrs))
+        except ValueError:
+            return  # an address that is none
+
+    def _take(self, tag: str, attributes: Mapping[str, str | None]) -> None:
+        if tag == "a" and (href := attributes.get("href")):
+            self.rows.append(_row(href, attributes))
+        elif tag == "base" and (href := attributes.get("href")):
+            self.base = urljoin(self.base, href)
+        elif tag == "meta" and attributes.get("name") == "pypi:repository-version":
+            self.version = attributes.get("content") or ""
+
+
+def _row(href: str, attributes: Mapping[str, str | None]) -> dict[str, Any]:
+    url, fragment = urldefrag(href)
+    row: dict[str, Any] = {
+        "filename": unquote(urlsplit(url).path.rpartition("/")[2]),
+        "url": url,
+        "hashes": _hashes(fragment),
+        "requires-python": attributes.get("data-requires-python"),
+        # PEP 592: the attribute without a value is a yank without a reason.
+        "yanked": (attributes["data-yanked"] or True) if "data-yanked" in attributes else False,
+    }
+    for name in ("core-metadata", "dist-info-metadata"):
+        value = attributes.get(f"data-{name}")
+        if value:
+            row[name] = _hashes(value) or True
+    return row
+
+
+def _hashes(text: str) -> dict[str, str]:
+    match = re.search(r"(?:^|&)(\w+)=([0-9a-fA-F]+)", text)
+    return {match[1].lower(): match[2].lower()} if match else {}
