@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from manifests import manifest_of, pin_request, write
-from near_side import Placed, artifact_of, near_side, raw_contents, stored
 
 from airlock.errors import AirlockError, IntegrityError, UsageError
 from airlock.formats.lockfile import LockedArtifact
 from airlock.kinds.config import ConfigKind
+from tests.manifests import manifest_of, pin_request, write
+from tests.near_side import Placed, artifact_of, near_side, raw_contents, stored
 
 KIND = ConfigKind()
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from transcripts import check_transcript, transcripts
+
+from tests.transcripts import check_transcript, transcripts
 
 MANIFEST = """\
 [project]

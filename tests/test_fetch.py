@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from near_side import FakeWeb, Recorder, artifact_of, near_side
 
 from airlock.connected.fetch import TASK, fetch
 from airlock.core.artifact import Artifact, Encoder, Project
@@ -15,6 +14,7 @@ from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
 from airlock.kinds import Kind, NearSide
 from airlock.kinds.file import FileKind
+from tests.near_side import FakeWeb, Recorder, artifact_of, near_side
 
 NAMES = [f"file{number}" for number in range(20)]
 PAGES = {f"https://files.example/{name}": name.encode() * 50 for name in NAMES}

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from near_side import FakeWeb, Recorder, artifact_of, near_side, stored
 
 from airlock.errors import FetchError, IntegrityError
 from airlock.kinds.download import ATTEMPTS, download, download_unmeasured
+from tests.near_side import FakeWeb, Recorder, artifact_of, near_side, stored
 
 URL = "https://files.example/data"
 DATA = bytes(range(256)) * 4

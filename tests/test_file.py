@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from manifests import manifest_of, pin_request, write
-from near_side import FakeWeb, Placed, artifact_of, near_side, raw_contents, stored
 
 from airlock.core.digest import digest_of, hex_of
 from airlock.core.expanded import Member
 from airlock.errors import AirlockError, FetchError, IntegrityError, UsageError
 from airlock.kinds.file import FileKind
+from tests.manifests import manifest_of, pin_request, write
+from tests.near_side import FakeWeb, Placed, artifact_of, near_side, raw_contents, stored
 
 URL = "https://files.example/model%20a.bin"
 KIND = FileKind()

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from manifests import SECTIONS, write
 
 from airlock.connected.init import Found, Host, compose, find
 from airlock.connected.requirements import read_requirements
 from airlock.errors import UsageError
 from airlock.formats.manifest import Manifest, parse_manifest
+from tests.manifests import SECTIONS, write
 
 HOST = Host(python="3.12", machine="x86_64")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from manifests import write
-from near_side import Recorder
 
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, ResolutionError, UsageError
 from airlock.kinds.wheel.canonical import canonical_wheel
 from airlock.kinds.wheel.source import build_source, tree_digest
+from tests.manifests import write
+from tests.near_side import Recorder
 
 BACKEND = """
 import os, time, zipfile

@@ -2,9 +2,11 @@
 
 from airlock.errors import IntegrityError
 from airlock.kinds import Kind
+from airlock.kinds.config import ConfigKind
+from airlock.kinds.file import FileKind
 from airlock.kinds.wheel.kind import WheelKind
 
-_KINDS: tuple[Kind, ...] = (WheelKind(),)
+_KINDS: tuple[Kind, ...] = (WheelKind(), FileKind(), ConfigKind())
 
 
 def kinds() -> tuple[Kind, ...]:

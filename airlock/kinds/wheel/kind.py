@@ -52,14 +52,14 @@ class WheelKind:
         obtain(artifact, manifest, near)
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
-        from airlock.kinds.wheel.place import place_wheel  # type: ignore[import-not-found]
+        from airlock.kinds.wheel.place import place_wheel
 
         place_wheel(artifact, contents, room)
 
 
 def _tree(source: str, directory: Path) -> Digest:
     """A digest of everything in the project's own tree that can change its wheel."""
-    from airlock.kinds.wheel.source import tree_digest  # type: ignore[import-not-found]
+    from airlock.kinds.wheel.source import tree_digest
 
     found: Digest = tree_digest(directory / source)
     return found

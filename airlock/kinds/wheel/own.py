@@ -21,7 +21,7 @@ class OwnWheel:
 
 def build_own(source: str, near: NearSide) -> OwnWheel:
     """Build the tree, put the wheel into the store. Raises UsageError or ResolutionError where it cannot be built."""
-    from airlock.kinds.wheel.source import build_source  # type: ignore[import-not-found]
+    from airlock.kinds.wheel.source import build_source
 
     built = build_source(near.directory / source, near.reporter)
     digest, size = near.store.put([built.data], where=built.file)
