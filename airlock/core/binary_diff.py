@@ -13,6 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 import bsdiff4
@@ -80,16 +81,23 @@ def normalised(path: str) -> str:
 def pieces_of(expanded: BinaryIO, size: int) -> list[Piece]:
     """All of the stream, cut where the tar of an expanded form has its headers and bodies."""
     expanded.seek(0)
-    if expanded.read(12) != b"recipe.json\0":
+    members = _tar_members(expanded) if expanded.read(12) == b"recipe.json\0" else []
+    marks = [0, *(mark for _, *both in members for mark in both), size]
+    if not members or marks != sorted(marks):
         return [Piece("", 0, size)] if size else []
-    expanded.seek(0)
-    with tarfile.open(fileobj=expanded, mode="r:") as tar:
-        members = [(info.name, info.offset, info.offset_data) for info in tar]
-    stops = [offset for _, offset, _ in members[1:]] + [size]
-    pieces = []
-    for (name, offset, data), stop in zip(members, stops, strict=True):
-        pieces += [Piece(name + "\0", offset, data), Piece(name, data, stop)]
-    return [piece for piece in pieces if piece.size]
+    names = ["", *(name for member, *_ in members for name in (member + "\0", member))]
+    spans = zip(names, pairwise(marks), strict=True)
+    return [Piece(name, start, stop) for name, (start, stop) in spans if start < stop]
+
+
+def _tar_members(stream: BinaryIO) -> list[tuple[str, int, int]]:
+    """Name, offset of the header and offset of the body of each; nothing where it only looks like an expanded form."""
+    stream.seek(0)
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            return [(info.name, info.offset, info.offset_data) for info in tar]
+    except tarfile.TarError:
+        return []
 
 
 class _Base:
