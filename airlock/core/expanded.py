@@ -11,6 +11,9 @@ from typing import BinaryIO, Protocol
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
+REVISION = 1
+"""Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:

@@ -17,7 +17,7 @@ from airlock.errors import IntegrityError
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_MEMBERS = 100_000
-_NAME = re.compile(r"[a-z0-9][a-zA-Z0-9._/-]{0,98}")
+_NAME = re.compile(r"(?=.{1,99}\Z)[a-z0-9][a-zA-Z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)*", re.ASCII)
 _END = bytes(2 * BLOCK)
 
 

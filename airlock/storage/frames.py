@@ -1,5 +1,6 @@
 """zstd frames (RFC 8878): one an artifact, over its expanded form; their bytes depend on content and encoder alone."""
 
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -12,6 +13,10 @@ from airlock.errors import IntegrityError
 DEFAULT_LEVEL = 9
 MAX_WINDOW = 1 << 27
 """Bytes of memory that a frame may ask of its reader."""
+_MAX_BLOCK = 1 << 17
+_RUN, _RESERVED = 1, 3
+_SHORTEST_HEADER = 6
+"""Bytes: magic number, descriptor, and a window or content size."""
 
 
 def this_encoder(level: int = DEFAULT_LEVEL) -> Encoder:
@@ -32,22 +37,88 @@ def compress(source: BinaryIO, size: int, out: BinaryIO, encoder: Encoder) -> No
 
 def decompress(frame: BinaryIO, expected: Digest, size: int, where: str) -> Iterator[bytes]:
     """The content of one frame, checked as it passes: never more than `size` bytes, and at the end their digest. Use
-    nothing of it for good before the iterator has ended. Raises IntegrityError."""
+    nothing of it for good before the iterator has ended. Raises IntegrityError.
+
+    The frame is fed block by block, so that a block's 128 kB are the most that can come of it at once, and its end is known
+    for certain: a byte less or a byte more is refused.
+    """
     hasher = Hasher()
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
-        frame, read_size=CHUNK, closefd=False
-    )
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
     try:
-        while chunk := reader.read(CHUNK):
+        for piece in _pieces(frame, size, where):
+            chunk = decompressor.decompress(piece)
             hasher.update(chunk)
             if hasher.size > size:
                 raise IntegrityError(where, "longer than the index says", expected=f"{size} bytes")
-            yield chunk
+            if chunk:
+                yield chunk
     except zstandard.ZstdError as error:
         raise IntegrityError(where, f"damaged frame at byte {hasher.size} of its content, {error}") from error
-    if frame.read(1):
-        raise IntegrityError(where, "bytes behind the end of the frame")
     if hasher.digest != expected:
         raise IntegrityError(
             where, "content does not match its digest", expected=expected, found=hasher.digest
         )
+
+
+def opened(frame: BinaryIO, expected: Digest, size: int, where: str) -> BinaryIO:
+    """`decompress` as a stream to read once. What was read counts only when a read has returned nothing."""
+    return io.BufferedReader(_Chunks(decompress(frame, expected, size, where)), CHUNK)
+
+
+class _Chunks(io.RawIOBase):
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._left = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        if not self._left:
+            self._left = memoryview(next(self._chunks, b""))
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+def _pieces(frame: BinaryIO, size: int, where: str) -> Iterator[bytes]:
+    """The header, each block and the checksum of a frame (RFC 8878, 3.1.1), with nothing behind them."""
+    yield _frame_header(frame, size, where)
+    last = False
+    while not last:
+        header = _exactly(frame, 3, where)
+        fields = int.from_bytes(header, "little")
+        last, kind, length = bool(fields & 1), fields >> 1 & 3, fields >> 3
+        if kind == _RESERVED or length > _MAX_BLOCK:
+            raise IntegrityError(where, "damaged frame, an impossible block")
+        yield header + _exactly(frame, 1 if kind == _RUN else length, where)
+    yield _exactly(frame, 4, where)
+    if frame.read(1):
+        raise IntegrityError(where, "bytes behind the end of the frame")
+
+
+def _frame_header(frame: BinaryIO, size: int, where: str) -> bytes:
+    """The header: no dictionary, a checksum, a window within bounds, and exactly `size` bytes of content promised."""
+    start = _exactly(frame, _SHORTEST_HEADER, where)
+    try:
+        data = start + _exactly(frame, zstandard.frame_header_size(start) - len(start), where)
+        found = zstandard.get_frame_parameters(data)
+    except zstandard.ZstdError as error:
+        raise IntegrityError(where, f"not a zstd frame, {error}") from error
+    if found.content_size != size:
+        raise IntegrityError(
+            where,
+            "the frame is not of the size that the index says",
+            expected=f"{size} bytes",
+            found=f"{found.content_size} bytes",
+        )
+    if found.dict_id or not found.has_checksum or found.window_size > MAX_WINDOW:
+        raise IntegrityError(where, "not a frame that airlock writes")
+    return data
+
+
+def _exactly(frame: BinaryIO, count: int, where: str) -> bytes:
+    data = frame.read(count)
+    if len(data) != count:
+        raise IntegrityError(where, "truncated frame")
+    return data

@@ -1,0 +1,140 @@
+"""`airlock build`: make a bundle for each target, and prove that it can be made again."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airlock.cli.session import Session
+
+if TYPE_CHECKING:
+    from airlock.connected.build import BuildReport, Workshop
+    from airlock.formats.lockfile import Lockfile
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        default=Path("airlock.lock"),
+        metavar="FILE",
+        help="the lock (default: airlock.lock)",
+    )
+    parser.add_argument("--target", action="append", metavar="NAME", help="only this target; may be repeated")
+    parser.add_argument("--offline", action="store_true", help="use the store alone")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where bundles go (default: dist beside the lock)"
+    )
+    parser.add_argument("--reproducible", action="store_true", help="build twice, differently, and compare")
+    parser.add_argument(
+        "--check", type=Path, metavar="BUNDLE", help="build, and compare with a bundle made elsewhere"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="artifacts at a time (default: one a processor)"
+    )
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+    parser.add_argument("--frame-cache", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--shuffle", default="", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int | None:
+    from airlock.cli.workshop import chosen_targets, fill_store, read_lock, workshop
+
+    lock = arguments.lock.absolute()
+    lockfile = read_lock(lock)
+    targets = chosen_targets(lockfile, arguments.target, lock.name)
+    if not arguments.offline:
+        fill_store(session, lock, lockfile, targets, arguments.jobs)
+    tools = workshop(session, arguments.jobs, arguments.frame_cache, arguments.shuffle)
+    if arguments.check:
+        return _check(arguments, lockfile, targets, tools)
+    output = arguments.output or lock.parent / "dist"
+    reports = [_build(lockfile, target, tools, output) for target in targets]
+    if arguments.reproducible:
+        _build_again(session, lock, reports)
+    _tell(reports, arguments)
+    return None
+
+
+def _build(lockfile: "Lockfile", target: str, tools: "Workshop", output: Path) -> "BuildReport":
+    from airlock.connected.build import build, bundle_stem
+
+    return build(lockfile, target, tools, output / f"{bundle_stem(lockfile, target)}.airlock")
+
+
+def _build_again(session: Session, lock: Path, reports: "list[BuildReport]") -> None:
+    """The second build: another process, empty caches, another order of work, and other circumstances altogether."""
+    import tempfile
+
+    import airlock
+    from airlock.connected.reproduce import compare_bundles, elsewhere, run_elsewhere
+
+    session.reporter.note("Building a second time, under other circumstances")
+    source = str(Path(airlock.__file__).parent.parent)
+    environment = dict(session.environment) | {
+        "AIRLOCK_CACHE": str(session.cache),
+        "PYTHONPATH": os.pathsep.join(filter(None, [source, session.environment.get("PYTHONPATH", "")])),
+    }
+    with tempfile.TemporaryDirectory(prefix="airlock-again-") as name:
+        directory = Path(name)
+        command = [sys.executable, "-m", "airlock", "build", "--quiet", "--offline", "--jobs", "1"]
+        command += ["--lock", str(lock), "--output", str(directory / "out")]
+        command += ["--frame-cache", str(directory / "frames"), "--shuffle", "again"]
+        for report in reports:
+            command += ["--target", report.target]
+        run_elsewhere(command, elsewhere(directory, environment))
+        for report in reports:
+            compare_bundles(report.path, directory / "out" / report.path.name)
+
+
+def _check(
+    arguments: argparse.Namespace, lockfile: "Lockfile", targets: tuple[str, ...], tools: "Workshop"
+) -> int | None:
+    import tempfile
+
+    from airlock.cli.session import print_json
+    from airlock.connected.reproduce import compare_bundles
+    from airlock.errors import UsageError
+    from airlock.formats.index import parse_index
+    from airlock.storage.archive import Archive
+
+    bundle: Path = arguments.check
+    with bundle.open("rb") as stream:
+        index = parse_index(
+            Archive(stream, str(bundle)).read("index.json", 64 << 20), f"{bundle}: index.json"
+        )
+    if index.target.name not in targets:
+        raise UsageError(
+            str(bundle), "made for a target that is not asked for", found=repr(index.target.name)
+        )
+    with tempfile.TemporaryDirectory(prefix="airlock-check-") as directory:
+        report = _build(lockfile, index.target.name, tools, Path(directory))
+        compare_bundles(report.path, bundle)
+    if arguments.json:
+        print_json({"bundle": str(bundle), "same": True, "index": report.index})
+    else:
+        print(f"{bundle} is what {arguments.lock} builds: index {report.index}")
+    return None
+
+
+def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
+    from airlock.cli.progress import human_size
+    from airlock.cli.session import print_json
+
+    if arguments.json:
+        fields = ("target", "artifacts", "size", "originals", "expanded", "digest", "index")
+        rows = [
+            {"path": str(report.path)} | {name: getattr(report, name) for name in fields}
+            for report in reports
+        ]
+        print_json({"bundles": rows, "reproducible": arguments.reproducible})
+        return
+    for report in reports:
+        share = f", {100 * report.size / report.originals:.0f} % of its originals" if report.originals else ""
+        print(report.path)
+        print(f"  {report.artifacts} artifacts, {human_size(report.size)}{share}")
+        print(f"  file   {report.digest}")
+        print(f"  index  {report.index}")
+        if arguments.reproducible:
+            print("  reproducible: built twice, the same to the bit")

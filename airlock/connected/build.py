@@ -1,0 +1,147 @@
+"""Make the bundle of one target: a function of the lock and the store, the same bytes on any machine."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airlock.core.artifact import Artifact, Encoder
+from airlock.core.digest import Digest, Hasher, chunks_of, digest_of
+from airlock.core.reporter import Reporter
+from airlock.errors import TargetError
+from airlock.formats.index import BundleIndex, IndexEntry, write_index
+from airlock.formats.lockfile import Lockfile
+from airlock.storage.archive import ArchiveWriter
+from airlock.storage.atomic import replacing
+from airlock.storage.frame_cache import Frame, FrameCache
+from airlock.storage.frames import this_encoder
+from airlock.storage.store import Store
+
+_RELEASES = {"1.5.7": "0.25.0", "1.5.6": "0.23.0", "1.5.5": "0.22.0", "1.5.4": "0.20.0"}
+"""libzstd, and the release of python-zstandard that brings it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What builds and deltas are made with."""
+
+    store: Store
+    cache: Path
+    """The folder of cached frames."""
+    reporter: Reporter
+    jobs: int
+    shuffle: str = ""
+    """Decides the order of work, which must not show in what is made; empty: the largest first."""
+
+    def frames(self, encoder: Encoder) -> FrameCache:
+        return FrameCache(root=self.cache, encoder=encoder)
+
+    def ordered(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
+        if self.shuffle:
+            return sorted(
+                artifacts, key=lambda artifact: digest_of(f"{self.shuffle}{artifact.digest}".encode())
+            )
+        return sorted(artifacts, key=lambda artifact: (-artifact.size, artifact.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport:
+    """Sizes are in bytes."""
+
+    path: Path
+    target: str
+    artifacts: int
+    size: int
+    originals: int
+    expanded: int
+    digest: Digest
+    """Of the whole file."""
+    index: Digest
+
+
+def bundle_stem(lockfile: Lockfile, target: str) -> str:
+    """`NAME-VERSION-TARGET`, which names the bundle's file and what its signatures speak of."""
+    return f"{lockfile.project.name}-{lockfile.project.version}-{target}"
+
+
+def build(lockfile: Lockfile, target: str, workshop: Workshop, path: Path) -> BuildReport:
+    """Write the bundle of `target` to `path`, atomically. Everything it needs must be in the store. Raises FetchError,
+    IntegrityError, or TargetError where the locked encoder is not at hand."""
+    frames = make_frames(lockfile.artifacts_for(target), lockfile.encoder, workshop)
+    index = bundle_index(lockfile, target, frames)
+    data = write_index(index)
+    with replacing(path) as out:
+        writer = ArchiveWriter(out)
+        writer.add_bytes("index.json", data)
+        for name, frame in sorted(
+            {entry.frame: frame for entry, frame in zip(index.entries, frames, strict=True)}.items()
+        ):
+            with frame.path.open("rb") as stream:
+                writer.add(name, frame.size, chunks_of(stream))
+        writer.close()
+        out.seek(0)
+        hasher = Hasher()
+        for chunk in chunks_of(out):
+            hasher.update(chunk)
+    return BuildReport(
+        path=path,
+        target=target,
+        artifacts=len(index.entries),
+        size=hasher.size,
+        originals=sum(entry.artifact.size for entry in index.entries),
+        expanded=sum(entry.expanded.size for entry in index.entries),
+        digest=hasher.digest,
+        index=digest_of(data),
+    )
+
+
+def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Workshop) -> tuple[Frame, ...]:
+    """The frame of each artifact, sorted by the artifacts' keys. Threads pay: zlib, zstd and SHA-256 release the GIL."""
+    check_encoder(encoder, "airlock.lock")
+    cache, task = workshop.frames(encoder), "Building frames"
+    workshop.reporter.start(task, sum(artifact.size for artifact in artifacts))
+
+    def make(artifact: Artifact) -> tuple[tuple[str, str], Frame]:
+        frame = cache.frame(artifact, workshop.store)
+        workshop.reporter.advance(task, artifact.size)
+        return artifact.key, frame
+
+    pool = ThreadPoolExecutor(max_workers=workshop.jobs)
+    try:
+        made = dict(pool.map(make, workshop.ordered(artifacts)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        workshop.reporter.finish(task)
+    return tuple(frame for _, frame in sorted(made.items(), key=lambda item: item[0]))
+
+
+def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> BundleIndex:
+    """The table of contents; `frames` as `make_frames` returns them. Where an artifact came from stays behind."""
+    artifacts = sorted(lockfile.artifacts_for(target), key=lambda artifact: artifact.key)
+    entries = tuple(
+        IndexEntry(artifact=replace(artifact, origin={}), expanded=frame.expanded)
+        for artifact, frame in zip(artifacts, frames, strict=True)
+    )
+    return BundleIndex(
+        project=lockfile.project,
+        target=lockfile.target(target),
+        encoder=lockfile.encoder,
+        health=lockfile.health,
+        entries=entries,
+    )
+
+
+def check_encoder(encoder: Encoder, where: str) -> None:
+    """Raises TargetError where this machine's libzstd is not the one that the lock pins."""
+    here = this_encoder(encoder.level)
+    if here == encoder:
+        return
+    release = _RELEASES.get(encoder.version)
+    install = f"`pip install zstandard=={release}`" if release else "the zstandard release that brings it"
+    raise TargetError(
+        f"{where}: encoder",
+        "the encoder at hand writes other bytes",
+        expected=f"libzstd {encoder.version}",
+        found=f"libzstd {here.version}",
+        hint=f"install {install}, or pin the encoder at hand with `airlock lock`",
+    )

@@ -1,0 +1,103 @@
+"""The streams of a delta: each is compressed once over all artifacts, as xz (LZMA2), 9 to 20 % smaller than zstd there."""
+
+import lzma
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
+
+from airlock.core.binary_delta import STREAMS
+from airlock.core.digest import CHUNK
+from airlock.errors import IntegrityError
+from airlock.storage.archive import Archive
+
+_DICTIONARY = 1 << 25
+"""Bytes: how far back a stream is remembered, on both sides."""
+_FILTERS = [
+    {
+        "id": lzma.FILTER_LZMA2,
+        "preset": 9 | lzma.PRESET_EXTREME,
+        "dict_size": _DICTIONARY,
+        "lc": 3,
+        "lp": 0,
+        "pb": 0,
+    }
+]
+_MEMORY = 48 << 20
+
+
+def member_name(stream: str) -> str:
+    return f"streams/{stream}.xz"
+
+
+def packed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The xz form of one stream."""
+    compressor = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=_FILTERS)
+    for chunk in chunks:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
+
+
+class StreamReader:
+    """A `binary_delta.Source` over a member of a delta. Decompresses what is asked for and no more."""
+
+    def __init__(self, stream: BinaryIO, where: str) -> None:
+        self._stream, self._where = stream, where
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY)
+        self._buffer, self._position = b"", 0
+
+    def take(self, size: int) -> bytes:
+        data = self._buffer[self._position : self._position + size]
+        self._position += len(data)
+        while len(data) < size:
+            self._fill()
+            more = self._buffer[: size - len(data)]
+            self._position = len(more)
+            data += more
+        return data
+
+    def number(self) -> int:
+        number = shift = 0
+        while True:
+            if self._position == len(self._buffer):
+                self._fill()
+            byte = self._buffer[self._position]
+            self._position += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+            shift += 7
+            if shift > 56:
+                raise IntegrityError(self._where, "a number is too large")
+
+    def finish(self) -> None:
+        """Raises IntegrityError where the stream holds more than was asked for."""
+        if self._position != len(self._buffer) or self._more():
+            raise IntegrityError(self._where, "bytes that nothing asks for")
+        if not self._decompressor.eof or self._decompressor.unused_data or self._stream.read(1):
+            raise IntegrityError(self._where, "bad end of the stream")
+
+    def _fill(self) -> None:
+        data = self._more()
+        if not data:
+            raise IntegrityError(self._where, "truncated stream")
+        self._buffer, self._position = data, 0
+
+    def _more(self) -> bytes:
+        try:
+            while not self._decompressor.eof:
+                chunk = self._stream.read(CHUNK) if self._decompressor.needs_input else b""
+                starved = self._decompressor.needs_input and not chunk
+                if data := self._decompressor.decompress(chunk, CHUNK):
+                    return data
+                if starved:
+                    break
+        except lzma.LZMAError as error:
+            raise IntegrityError(self._where, f"damaged stream, {error}") from error
+        return b""
+
+
+def open_streams(delta: Archive) -> Mapping[str, StreamReader]:
+    names = {stream: member_name(stream) for stream in STREAMS}
+    return {
+        stream: StreamReader(delta.open(name), f"{delta.where}: member {name}")
+        for stream, name in names.items()
+    }

@@ -1,0 +1,158 @@
+"""What a delta restores, checked on both sides of the gap: `delta` proves its work with this, `apply` does its own.
+
+Before anything is written, the base must be the one the delta was made for, and every part of it that is needed must be
+there and whole. What is restored must be what the new index names.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from airlock.core.binary_delta import apply_patch
+from airlock.core.digest import Digest, Hasher, digest_of
+from airlock.errors import IntegrityError
+from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, parse_delta_index
+from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
+from airlock.storage.archive import Archive
+from airlock.storage.delta_streams import StreamReader, open_streams
+from airlock.storage.frames import decompress
+
+_LIMIT = 64 << 20
+
+
+class FrameSource(Protocol):
+    """Where the base's frames are: a bundle, or the store of a site."""
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+
+    @property
+    def index(self) -> Digest:
+        """The digest of its index, which says which base this is."""
+
+    def open(self, expanded: Digest) -> BinaryIO:
+        """The zstd frame of an expanded form. Raises IntegrityError where it is absent."""
+
+
+class BundleFrames:
+    """A bundle as the source of frames."""
+
+    def __init__(self, bundle: Archive) -> None:
+        self._bundle = bundle
+        self.where = bundle.where
+        self.index = digest_of(bundle.read("index.json", _LIMIT))
+
+    def open(self, expanded: Digest) -> BinaryIO:
+        return self._bundle.open(frame_name(expanded))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A delta, read and found consistent."""
+
+    archive: Archive
+    rows: DeltaIndex
+    index: BundleIndex
+    data: bytes
+    """`index.json` of the new bundle."""
+
+    @property
+    def expanded(self) -> Mapping[Digest, Expanded]:
+        return {entry.expanded.digest: entry.expanded for entry in self.index.entries}
+
+
+def read_delta(archive: Archive) -> Delta:
+    """Check that a delta speaks of the index that it carries. Raises IntegrityError."""
+    rows = parse_delta_index(archive.read(MEMBER, _LIMIT), f"{archive.where}: {MEMBER}")
+    data = archive.read("index.json", _LIMIT)
+    if digest_of(data) != rows.new:
+        raise IntegrityError(
+            f"{archive.where}: index.json",
+            "not the index that the delta makes",
+            expected=rows.new,
+            found=digest_of(data),
+        )
+    index = parse_index(data, f"{archive.where}: index.json")
+    delta = Delta(archive=archive, rows=rows, index=index, data=data)
+    if {row.digest for row in rows.rows} != set(delta.expanded):
+        raise IntegrityError(f"{archive.where}: {MEMBER}", "does not make exactly what its index names")
+    for name in archive.members:
+        if not name.startswith(("trust/", "frames/", "streams/")) and name not in (MEMBER, "index.json"):
+            raise IntegrityError(f"{archive.where}: member {name}", "not a member of a delta")
+    return delta
+
+
+def check_base(base: FrameSource, delta: Delta) -> None:
+    """Everything that the delta needs of its base is there and whole. Raises IntegrityError."""
+    if base.index != delta.rows.base:
+        project = delta.rows.base_project
+        raise IntegrityError(
+            base.where,
+            f"not the base of this delta, which starts from {project.name} {project.version}",
+            expected=f"index {delta.rows.base}",
+            found=f"index {base.index}",
+            hint="find the bundle with that index: `airlock inspect` tells it",
+        )
+    for digest, size in _needed(delta).items():
+        where = f"{base.where}: {frame_name(digest)}"
+        with base.open(digest) as frame:
+            for _ in decompress(frame, digest, size, where):
+                pass
+    for row in delta.rows.rows:
+        if isinstance(row, Full):
+            where = f"{delta.archive.where}: {frame_name(row.digest)}"
+            with delta.archive.open(frame_name(row.digest)) as frame:
+                for _ in decompress(frame, row.digest, delta.expanded[row.digest].size, where):
+                    pass
+
+
+def _needed(delta: Delta) -> dict[Digest, int]:
+    needed: dict[Digest, int] = {}
+    for row in delta.rows.rows:
+        if isinstance(row, Keep):
+            needed[row.digest] = delta.expanded[row.digest].size
+        elif isinstance(row, Patch) and row.base:
+            needed[row.base.digest] = row.base.size
+    return needed
+
+
+def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[Patch, Iterator[bytes]]]:
+    """The expanded form of each patched row. Each must be read to its end before the next is asked for; at its end its
+    digest was checked. Raises IntegrityError."""
+    patches = [row for row in delta.rows.rows if isinstance(row, Patch)]
+    streams = open_streams(delta.archive) if patches else {}
+    for row in patches:
+        expanded = delta.expanded[row.digest]
+        with tempfile.TemporaryFile(dir=scratch) as old:
+            _fetch(base, row.base, old)
+            yield row, _patched(delta, row, expanded, old, streams)
+    for stream in streams.values():
+        stream.finish()
+
+
+def _fetch(base: FrameSource, origin: Origin | None, old: BinaryIO) -> None:
+    if origin:
+        with base.open(origin.digest) as frame:
+            for chunk in decompress(
+                frame, origin.digest, origin.size, f"{base.where}: {frame_name(origin.digest)}"
+            ):
+                old.write(chunk)
+
+
+def _patched(
+    delta: Delta, row: Patch, expanded: Expanded, old: BinaryIO, streams: Mapping[str, StreamReader]
+) -> Iterator[bytes]:
+    where = f"{delta.archive.where}: patch of {frame_name(row.digest)}"
+    hasher = Hasher()
+    size = row.base.size if row.base else 0
+    yield from hasher.watch(apply_patch(old, size, streams, expanded.size, where))
+    if hasher.digest != row.digest:
+        raise IntegrityError(
+            where,
+            "restored content does not match its digest",
+            expected=row.digest,
+            found=hasher.digest,
+        )

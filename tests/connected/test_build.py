@@ -1,0 +1,191 @@
+"""A bundle is a function of the lock and the store: no order, cache, machine or thread shows in it."""
+
+import io
+import json
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from airlock.connected.build import BuildReport, Workshop, build
+from airlock.connected.reproduce import compare_bundles, first_difference
+from airlock.core.digest import digest_of, hex_of
+from airlock.core.expanded import form_named
+from airlock.core.reporter import Silent
+from airlock.errors import FetchError, IntegrityError, TargetError
+from airlock.formats.index import parse_index
+from airlock.formats.lockfile import Lockfile
+from airlock.storage.archive import Archive, ArchiveWriter
+from airlock.storage.frames import opened
+from airlock.storage.store import Store
+from tests.wheels import two_versions
+
+GOLDEN = "sha256:85504acc4e3747fcc5c1f7a18b44d8b04b061c34f5f11dcc35390d467f819b54"
+"""Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
+
+
+def workshop(store: Store, cache: Path, jobs: int = 2, shuffle: str = "") -> Workshop:
+    return Workshop(store=store, cache=cache, reporter=Silent(), jobs=jobs, shuffle=shuffle)
+
+
+def built(tmp_path: Path, name: str = "a", jobs: int = 2, shuffle: str = "") -> BuildReport:
+    store, lockfile, _ = two_versions(tmp_path)
+    return build(
+        lockfile,
+        "plant",
+        workshop(store, tmp_path / f"cache-{name}", jobs, shuffle),
+        tmp_path / f"{name}.airlock",
+    )
+
+
+def test_the_small_bundle_has_its_golden_digest(tmp_path: Path) -> None:
+    report = built(tmp_path)
+    assert report.digest == GOLDEN
+    assert digest_of(report.path.read_bytes()) == GOLDEN
+
+
+def test_neither_order_nor_threads_nor_caches_show(tmp_path: Path) -> None:
+    first = built(tmp_path, "a")
+    assert built(tmp_path, "b", jobs=1, shuffle="x").digest == first.digest
+    assert built(tmp_path, "a", jobs=3, shuffle="y").digest == first.digest
+
+
+def test_every_original_comes_back_out_of_the_bundle(tmp_path: Path) -> None:
+    report = built(tmp_path)
+    with report.path.open("rb") as stream:
+        archive = Archive(stream, "a.airlock")
+        index = parse_index(archive.read("index.json", 1 << 20), "index.json")
+        assert next(iter(archive.members)) == "index.json"
+        assert list(archive.members)[1:] == sorted(entry.frame for entry in index.entries)
+        assert [entry.artifact.name for entry in index.entries] == [
+            "share/banner.txt",
+            "gone",
+            "kept",
+            "native",
+        ]
+        for entry in index.entries:
+            assert not entry.artifact.origin
+            out = io.BytesIO()
+            with archive.open(entry.frame) as frame:
+                content = opened(frame, entry.expanded.digest, entry.expanded.size, entry.frame)
+                form_named(entry.expanded.form, "test").rebuild(content, out)
+            assert digest_of(out.getvalue()) == entry.artifact.digest
+
+
+def test_plain_tools_read_a_bundle(tmp_path: Path) -> None:
+    report = built(tmp_path)
+    subprocess.run(["tar", "xf", report.path.name], cwd=tmp_path, check=True)
+    index = json.loads((tmp_path / "index.json").read_bytes())
+    [native] = [row for row in index["artifacts"] if row["name"] == "native"]
+    frame = tmp_path / "frames" / f"{native['expanded']['sha256']}.zst"
+    import zstandard
+
+    content = zstandard.ZstdDecompressor().decompress(frame.read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        assert "content/native/core.so" in tar.getnames()
+
+
+def test_a_second_build_takes_frames_from_the_cache(tmp_path: Path) -> None:
+    first = built(tmp_path)
+    frames = sorted((tmp_path / "cache-a").rglob("*.zst"))
+    times = [frame.stat().st_mtime_ns for frame in frames]
+    assert built(tmp_path).digest == first.digest
+    assert [frame.stat().st_mtime_ns for frame in frames] == times
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    first = built(tmp_path)
+    for number, file in enumerate(sorted((tmp_path / "cache-a").rglob("*.*"))):
+        if file.is_file():
+            data = bytearray(file.read_bytes())
+            data[len(data) // 2] ^= 1
+            file.write_bytes(data if number % 2 else b"")
+    assert built(tmp_path).digest == first.digest
+
+
+def test_a_damaged_store_is_refused_and_no_bundle_is_left(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    victim = store.path(lockfile.artifacts[0].artifact.digest)
+    victim.chmod(0o644)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(IntegrityError, match="wheel kept"):
+        build(lockfile, "plant", workshop(store, tmp_path / "cache"), tmp_path / "out" / "a.airlock")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_in_the_store_is_named(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    store.path(lockfile.artifacts[0].artifact.digest).unlink()
+    with pytest.raises(FetchError, match="wheel kept") as caught:
+        build(lockfile, "plant", workshop(store, tmp_path / "cache"), tmp_path / "a.airlock")
+    assert caught.value.hint == "run `airlock fetch`"
+
+
+def test_another_encoder_than_the_locked_one_is_an_error_that_says_what_to_install(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    other = replace(lockfile, encoder=replace(lockfile.encoder, version="1.5.6"))
+    with pytest.raises(TargetError, match=r"expected libzstd 1\.5\.6") as caught:
+        build(other, "plant", workshop(store, tmp_path / "cache"), tmp_path / "a.airlock")
+    assert caught.value.hint is not None
+    assert "zstandard==0.23.0" in caught.value.hint
+
+
+def rewritten(path: Path, out: Path, change: dict[str, bytes | None]) -> Path:
+    with path.open("rb") as stream, out.open("wb") as target:
+        archive, writer = Archive(stream, "a"), ArchiveWriter(target)
+        for name in [*archive.members, *(name for name in change if name not in archive.members)]:
+            data = change[name] if name in change else archive.open(name).read()
+            if data is not None:
+                writer.add_bytes(name, data)
+        writer.close()
+    return out
+
+
+def test_signatures_aside_a_signed_bundle_is_the_built_one(tmp_path: Path) -> None:
+    report = built(tmp_path)
+    signed = rewritten(report.path, tmp_path / "signed.airlock", {"trust/targets.json": b"{}"})
+    compare_bundles(report.path, signed)
+
+
+def test_the_first_difference_is_named_with_member_and_offset(tmp_path: Path) -> None:
+    report = built(tmp_path)
+    with report.path.open("rb") as stream:
+        archive = Archive(stream, "a")
+        name = list(archive.members)[2]
+        data = bytearray(archive.open(name).read())
+    data[17] ^= 1
+    other = rewritten(report.path, tmp_path / "other.airlock", {name: bytes(data)})
+    with pytest.raises(IntegrityError, match=f"{name}: first difference at byte 17"):
+        compare_bundles(report.path, other)
+    fewer = rewritten(report.path, tmp_path / "fewer.airlock", {name: None})
+    with pytest.raises(IntegrityError, match=f"{name}: only in ours"):
+        compare_bundles(report.path, fewer)
+    with pytest.raises(IntegrityError, match=f"{name}: only in theirs"):
+        compare_bundles(fewer, report.path)
+
+
+def test_other_order_is_a_difference() -> None:
+    def archive(names: list[str]) -> Archive:
+        out = io.BytesIO()
+        writer = ArchiveWriter(out)
+        for name in names:
+            writer.add_bytes(name, b"")
+        writer.close()
+        return Archive(out, "test")
+
+    assert first_difference(archive(["a", "b"]), archive(["a", "b"])) is None
+    assert first_difference(archive(["a", "b"]), archive(["b", "a"])) is not None
+
+
+def test_artifacts_with_the_same_bytes_share_one_frame(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    [banner] = [row for row in lockfile.artifacts if row.artifact.kind == "file"]
+    copy = replace(banner, artifact=replace(banner.artifact, name="share/copy.txt"))
+    doubled: Lockfile = replace(lockfile, artifacts=(*lockfile.artifacts, copy))
+    report = build(doubled, "plant", workshop(store, tmp_path / "cache"), tmp_path / "a.airlock")
+    with report.path.open("rb") as stream:
+        archive = Archive(stream, "a")
+        assert f"frames/{hex_of(banner.artifact.digest)}.zst" in archive.members
+        assert len(archive.members) == report.artifacts == 5
