@@ -17,7 +17,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.index import BundleIndex
 from airlock.kinds import Kind, Room
 from airlock.storage.archive import Archive
-from airlock.storage.expanded_stream import members_of
+from airlock.storage.expanded_stream import members_of, original_of
 
 ENVIRONMENT = "the virtual environment"
 """The owner of what belongs to no artifact."""
@@ -111,7 +111,7 @@ def lay_out(
         room = Room(
             target=index.target, interpreter=place.python, write=partial(layout.file, entry.artifact.label)
         )
-        kind.place(entry.artifact, partial(members_of, archive, entry), room)
+        kind.place(entry.artifact, partial(members_of if kind.opened else original_of, archive, entry), room)
         reporter.advance(task, entry.expanded.size)
     reporter.finish(task)
 

@@ -43,7 +43,7 @@ class SiteFrames:
 
 
 class Restore(Protocol):
-    def __call__(self, delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
+    def __call__(self, base: SiteFrames, archive: Archive, out: BinaryIO) -> object:
         """Write the new bundle. Raises IntegrityError where the base is not the one that the delta was made for."""
 
 
@@ -86,7 +86,7 @@ def _restored(
     site = base.site
     with scratch(site.path(STATE)) as file:
         world.reporter.note("restoring the bundle")
-        restore(delta, base, file.stream)
+        restore(base, delta, file.stream)
         file.stream.flush()
         archive = Archive(file.stream, f"bundle restored from {delta.where}")
         bundle = verify(archive, signed.anchor, world.now, file.reopen)

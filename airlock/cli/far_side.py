@@ -22,7 +22,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
+def add_choices(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
     parser.add_argument(
         "--trust", type=Path, metavar="ROOT.JSON", help="the trust root (needed once: the site pins it)"
     )
@@ -32,7 +32,10 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-downgrade", action="store_true", help="accept a bundle that was signed before the last one"
     )
-    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would change, write nothing")
+    if dry_run:
+        parser.add_argument(
+            "-n", "--dry-run", action="store_true", help="say what would change, write nothing"
+        )
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 

@@ -36,7 +36,7 @@ def _jobs(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.cli.near import near_side  # type: ignore[import-not-found, unused-ignore]
+    from airlock.cli.near import near_side
     from airlock.connected.fetch import fetch
     from airlock.formats.lockfile import parse_lockfile
 

@@ -30,8 +30,8 @@ def fill_store(
     session: Session, lock: Path, lockfile: Lockfile, targets: tuple[str, ...], jobs: int | None
 ) -> None:
     """Bring what is absent from the store, as `airlock fetch` does."""
-    from airlock.cli.near import near_side  # type: ignore[import-not-found]
-    from airlock.connected.fetch import fetch  # type: ignore[import-not-found]
+    from airlock.cli.near import near_side
+    from airlock.connected.fetch import fetch
     from airlock.formats.manifest import parse_manifest
     from airlock.kinds.registry import sections
 

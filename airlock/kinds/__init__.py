@@ -87,6 +87,11 @@ class Kind(Protocol):
     def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
         """Bring the original into the store, which checks its digest. Raises FetchError or IntegrityError."""
 
+    @property
+    def opened(self) -> bool:
+        """Whether `place` wants the files inside the artifact, as of a wheel, or the artifact as it is: one member
+        without a name, even where its bytes happen to be a container."""
+
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
-        """Put the artifact's files into the room. `contents` reads the expanded form from its start, as often as it is
-        called. Raises IntegrityError where the contents are not what their format demands."""
+        """Put the artifact's files into the room. `contents` reads them from the start, as often as it is called. Raises
+        IntegrityError where they are not what their format demands."""

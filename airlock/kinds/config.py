@@ -45,6 +45,7 @@ class _Row:
 class ConfigKind:
     name = "config"
     section = "config"
+    opened = False
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         rows = _rows(manifest, where, directory)

@@ -45,6 +45,7 @@ class _Entry:
 class FileKind:
     name = "file"
     section = "file"
+    opened = False
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         document = [

@@ -1,10 +1,14 @@
 """Read the files inside a frame as they decompress, in memory that does not grow with it."""
 
 import io
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
-from airlock.core.digest import CHUNK, chunks_of
-from airlock.core.expanded import Member, form_named
+from airlock.core.digest import CHUNK, chunks_of, digest_of_stream
+from airlock.core.expanded import Form, Member, form_named
+from airlock.errors import IntegrityError
 from airlock.formats.index import IndexEntry
 from airlock.storage.archive import Archive
 from airlock.storage.frames import decompress
@@ -33,11 +37,37 @@ class ChunkStream(io.RawIOBase):
 def members_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
     """The files of one artifact. Its frame's digest is checked when the last was read: use nothing of them for good
     before the iterator has ended. Raises IntegrityError."""
+    with _opened(archive, entry) as (form, stream):
+        yield from form.members(stream)
+        for _ in chunks_of(stream):
+            pass
+
+
+def original_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
+    """The artifact as it was locked, as one member without a name; checked like `members_of`, and against its own digest
+    before its first byte is given, where it had to be rebuilt."""
+    with _opened(archive, entry) as (form, stream):
+        if form.name == "raw/1":
+            yield from form.members(stream)
+            return
+        with tempfile.TemporaryFile() as original:
+            form.rebuild(stream, original)
+            original.seek(0)
+            found, size = digest_of_stream(original)
+            if found != entry.artifact.digest:
+                where = f"{archive.where}: {entry.artifact.label}"
+                raise IntegrityError(
+                    where, "rebuilt to other bytes", expected=entry.artifact.digest, found=found
+                )
+            original.seek(0)
+            yield Member(name="", size=size, mode=0, chunks=chunks_of(original))
+
+
+@contextmanager
+def _opened(archive: Archive, entry: IndexEntry) -> Iterator[tuple[Form, BinaryIO]]:
     where = f"{archive.where}: member {entry.frame}"
     form = form_named(entry.expanded.form, where)
     with archive.open(entry.frame) as frame:
         content = decompress(frame, entry.expanded.digest, entry.expanded.size, where)
         with io.BufferedReader(ChunkStream(content), CHUNK) as stream:
-            yield from form.members(stream)
-            for _ in chunks_of(stream):
-                pass
+            yield form, stream

@@ -195,6 +195,7 @@ class FakeKind:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.opened = name == "wheel"
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         raise NotImplementedError

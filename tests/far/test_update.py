@@ -40,7 +40,7 @@ def delta(new: bytes = SIGNED_NEW) -> Archive:
 def giving(data: bytes) -> Restore:
     """A restorer that takes unchanged frames from the site, the rest from `data`."""
 
-    def restore(delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
+    def restore(base: SiteFrames, archive: Archive, out: BinaryIO) -> None:
         members = members_in(data)
         for entry in base.site.index(base.index).entries:
             if entry.frame in members:
@@ -94,7 +94,7 @@ def test_a_frame_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_a_foreign_delta_ends_before_anything_is_restored(tmp_path: Path) -> None:
-    def never(delta: Archive, base: SiteFrames, out: BinaryIO) -> None:
+    def never(base: SiteFrames, archive: Archive, out: BinaryIO) -> None:
         raise AssertionError("restored a delta that is not trusted")
 
     site = site_at(tmp_path / "site")

@@ -22,6 +22,10 @@ class WheelKind:
     def section(self) -> str:
         return "python"
 
+    @property
+    def opened(self) -> bool:
+        return True
+
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         """The names of indexes count and their URLs do not: a mirror changes nothing."""
         from airlock.kinds.wheel.section import read_section

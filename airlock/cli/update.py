@@ -1,0 +1,29 @@
+"""`airlock update`: the new version from a delta and what the site holds."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from airlock.cli.far_side import add_choices, add_root
+from airlock.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("delta", type=Path, metavar="DELTA")
+    add_root(parser)
+    add_choices(parser, dry_run=False)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.apply import apply
+    from airlock.airgapped.site import STATE
+    from airlock.airgapped.update import update
+    from airlock.cli.far_side import choices_of, opened, root_for, tell_outcome, world_of
+    from airlock.storage.archive import Archive
+
+    choices, world = choices_of(arguments), world_of(session)
+    with opened(arguments.root) as site, arguments.delta.open("rb") as stream:
+        root = root_for(site, arguments.trust)
+        delta = Archive(stream, str(arguments.delta))
+        outcome = update(delta, root, site, partial(apply, scratch=site.path(STATE)), choices, world)
+        tell_outcome(outcome, "updated to", arguments.json)
