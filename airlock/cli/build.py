@@ -95,6 +95,7 @@ def _check(
 
     from airlock.cli.session import print_json
     from airlock.connected.reproduce import compare_bundles
+    from airlock.core.canonical_json import MAX_SIZE
     from airlock.errors import UsageError
     from airlock.formats.index import parse_index
     from airlock.storage.archive import Archive
@@ -102,7 +103,7 @@ def _check(
     bundle: Path = arguments.check
     with bundle.open("rb") as stream:
         index = parse_index(
-            Archive(stream, str(bundle)).read("index.json", 64 << 20), f"{bundle}: index.json"
+            Archive(stream, str(bundle)).read("index.json", MAX_SIZE), f"{bundle}: index.json"
         )
     if index.target.name not in targets:
         raise UsageError(

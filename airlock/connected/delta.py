@@ -11,10 +11,11 @@ from typing import BinaryIO
 from airlock.connected.build import Workshop, bundle_index, make_frames
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
+from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, chunks_of, digest_of
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, Row, write_delta_index
-from airlock.formats.index import BundleIndex, IndexEntry, frame_name, write_index
+from airlock.formats.index import BundleIndex, IndexEntry, frame_name, index_digest, write_index
 from airlock.formats.lockfile import Lockfile
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.atomic import replacing
@@ -33,6 +34,11 @@ class Side:
 
     index: BundleIndex
     frames: Mapping[Digest, Frame]
+
+    @property
+    def digest(self) -> Digest:
+        """Of the index, which is what signatures are over."""
+        return index_digest(self.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +70,7 @@ def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[s
     IntegrityError where a cached frame is damaged."""
     data = write_index(new.index)
     rows = tuple(_rows(old, new))
-    index = DeltaIndex(
-        base_project=old.index.project, base=digest_of(write_index(old.index)), new=digest_of(data), rows=rows
-    )
+    index = DeltaIndex(base_project=old.index.project, base=old.digest, new=digest_of(data), rows=rows)
     with ExitStack() as stack:
         streams = _patches(old, new, [row for row in rows if isinstance(row, Patch)], workshop, stack)
         with replacing(path) as out:
@@ -189,7 +193,7 @@ class CachedFrames:
     def __init__(self, side: Side) -> None:
         self._frames = side.frames
         self.where = "base"
-        self.index = digest_of(write_index(side.index))
+        self.index = side.digest
 
     def open(self, expanded: Digest) -> BinaryIO:
         if expanded not in self._frames:
@@ -199,7 +203,7 @@ class CachedFrames:
 
 def read_trust(bundle: Archive, index: Digest) -> dict[str, bytes]:
     """The signatures of a signed bundle, which must be of this very index. Raises IntegrityError."""
-    found = digest_of(bundle.read("index.json", 64 << 20))
+    found = digest_of(bundle.read("index.json", MAX_SIZE))
     if found != index:
         raise IntegrityError(
             bundle.where, "signed another index than the new lock makes", expected=index, found=found

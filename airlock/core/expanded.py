@@ -45,6 +45,9 @@ class Form(Protocol):
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         """The files inside, in the order of the expanded form. Raises IntegrityError."""
 
+    def opaque(self, expanded: BinaryIO) -> int:
+        """Bytes of compressed streams that stay as they are, for want of an encoder. Raises IntegrityError."""
+
 
 class RawForm:
     """The original itself."""
@@ -62,6 +65,9 @@ class RawForm:
 
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         yield Member(name="", size=-1, mode=0, chunks=chunks_of(expanded))
+
+    def opaque(self, expanded: BinaryIO) -> int:
+        return 0
 
 
 def forms() -> tuple[Form, ...]:

@@ -74,6 +74,14 @@ class ZipForm:
             yield Member(name=part.name, size=size, mode=part.mode, chunks=chunks)
         reader.end()
 
+    def opaque(self, expanded: BinaryIO) -> int:
+        reader = Reader(expanded, _WHERE)
+        structure = _read_head(reader)
+        files = zip(structure.parts, file_names(structure), strict=True)
+        sizes = [(part.plan.encoder, reader.file(name)[0]) for part, name in files]
+        reader.end()
+        return sum(size for encoder, size in sizes if encoder == "opaque")
+
 
 def _expand(original: BinaryIO, found: Scan, expanded: BinaryIO, thorough: bool) -> bool:
     structure = plan_members(original, found, thorough)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from airlock.core.binary_delta import apply_patch
+from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, Hasher, digest_of
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, parse_delta_index
@@ -18,8 +19,6 @@ from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader, open_streams
 from airlock.storage.frames import decompress
-
-_LIMIT = 64 << 20
 
 
 class FrameSource(Protocol):
@@ -43,7 +42,7 @@ class BundleFrames:
     def __init__(self, bundle: Archive) -> None:
         self._bundle = bundle
         self.where = bundle.where
-        self.index = digest_of(bundle.read("index.json", _LIMIT))
+        self.index = digest_of(bundle.read("index.json", MAX_SIZE))
 
     def open(self, expanded: Digest) -> BinaryIO:
         return self._bundle.open(frame_name(expanded))
@@ -66,8 +65,8 @@ class Delta:
 
 def read_delta(archive: Archive) -> Delta:
     """Check that a delta speaks of the index that it carries. Raises IntegrityError."""
-    rows = parse_delta_index(archive.read(MEMBER, _LIMIT), f"{archive.where}: {MEMBER}")
-    data = archive.read("index.json", _LIMIT)
+    rows = parse_delta_index(archive.read(MEMBER, MAX_SIZE), f"{archive.where}: {MEMBER}")
+    data = archive.read("index.json", MAX_SIZE)
     if digest_of(data) != rows.new:
         raise IntegrityError(
             f"{archive.where}: index.json",

@@ -1,0 +1,194 @@
+"""What a bundle, delta or lock holds, and what changed between two. Nothing is verified here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from airlock.core.artifact import Artifact, Encoder, Project
+from airlock.core.canonical_json import MAX_SIZE
+from airlock.core.digest import Digest, digest_of
+from airlock.core.expanded import form_named
+from airlock.core.target import Target
+from airlock.errors import UsageError
+from airlock.formats.delta_index import MEMBER, DeltaIndex
+from airlock.formats.index import BundleIndex, IndexEntry, frame_name, parse_index
+from airlock.formats.lockfile import parse_lockfile
+from airlock.storage.archive import Archive
+from airlock.storage.frames import opened
+from airlock.storage.restore import read_delta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One artifact. Sizes are in bytes; None where the file does not tell."""
+
+    artifact: Artifact
+    targets: tuple[str, ...] = ()
+    expanded: int | None = None
+    form: str | None = None
+    compressed: int | None = None
+    opaque: int | None = None
+    """Bytes of deflate streams that no known encoder makes, so that they stay as they are."""
+    how: str | None = None
+    """In a delta: keep, patch or full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    what: str
+    """`bundle`, `delta` or `lock`."""
+    project: Project
+    targets: tuple[Target, ...]
+    encoder: Encoder
+    size: int
+    index: Digest | None
+    base: Digest | None
+    signatures: tuple[str, ...]
+    """The members below `trust/`, which say nothing before `verify` has read them."""
+    lines: tuple[Line, ...]
+
+
+def inspect(stream: BinaryIO, where: str, *, deep: bool) -> Summary:
+    """Read a bundle, delta or lock, told apart by its first bytes. `deep` reads frames too, to count opaque bytes. Raises
+    IntegrityError or UsageError."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(512)
+    if head[257:262] != b"ustar":
+        return _lock(stream, where, size)
+    archive = Archive(stream, where)
+    if MEMBER in archive.members:
+        return _delta(archive, size)
+    if "index.json" in archive.members:
+        return _bundle(archive, size, deep)
+    raise UsageError(where, "neither a bundle, a delta nor a lock")
+
+
+def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
+    if size > MAX_SIZE:
+        raise UsageError(where, "neither a bundle, a delta nor a lock")
+    stream.seek(0)
+    lockfile = parse_lockfile(stream.read(), where)
+    return Summary(
+        what="lock",
+        project=lockfile.project,
+        targets=lockfile.targets,
+        encoder=lockfile.encoder,
+        size=size,
+        index=None,
+        base=None,
+        signatures=(),
+        lines=tuple(Line(artifact=row.artifact, targets=row.targets) for row in lockfile.artifacts),
+    )
+
+
+def _bundle(archive: Archive, size: int, deep: bool) -> Summary:
+    data = archive.read("index.json", MAX_SIZE)
+    index = parse_index(data, f"{archive.where}: index.json")
+    lines = tuple(
+        _line(
+            entry,
+            compressed=archive.members[entry.frame].size if entry.frame in archive.members else None,
+            opaque=_opaque(archive, entry) if deep else None,
+        )
+        for entry in index.entries
+    )
+    return _summary("bundle", archive, (index, digest_of(data)), size, lines)
+
+
+def _delta(archive: Archive, size: int) -> Summary:
+    delta = read_delta(archive)
+    how = {row.digest: type(row).__name__.lower() for row in delta.rows.rows}
+    lines = []
+    for entry in delta.index.entries:
+        frame = archive.members.get(frame_name(entry.expanded.digest))
+        lines.append(_line(entry, compressed=frame.size if frame else None, how=how[entry.expanded.digest]))
+    return _summary("delta", archive, (delta.index, delta.rows.new), size, tuple(lines), delta.rows)
+
+
+def _line(
+    entry: IndexEntry, *, compressed: int | None = None, opaque: int | None = None, how: str | None = None
+) -> Line:
+    return Line(
+        artifact=entry.artifact,
+        expanded=entry.expanded.size,
+        form=entry.expanded.form,
+        compressed=compressed,
+        opaque=opaque,
+        how=how,
+    )
+
+
+def _summary(
+    what: str,
+    archive: Archive,
+    index: tuple[BundleIndex, Digest],
+    size: int,
+    lines: tuple[Line, ...],
+    rows: DeltaIndex | None = None,
+) -> Summary:
+    parsed, digest = index
+    return Summary(
+        what=what,
+        project=parsed.project,
+        targets=(parsed.target,),
+        encoder=parsed.encoder,
+        size=size,
+        index=digest,
+        base=rows.base if rows else None,
+        signatures=tuple(name for name in archive.members if name.startswith("trust/")),
+        lines=lines,
+    )
+
+
+def _opaque(archive: Archive, entry: IndexEntry) -> int:
+    expanded = entry.expanded
+    form = form_named(expanded.form, f"{archive.where}: {entry.artifact.label}")
+    with archive.open(entry.frame) as frame:
+        return form.opaque(opened(frame, expanded.digest, expanded.size, f"{archive.where}: {entry.frame}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One artifact on both sides; None where a side does not have it."""
+
+    kind: str
+    name: str
+    targets: tuple[str, ...]
+    """For locks: where it differs by target. Empty for bundles."""
+    before: Line | None
+    after: Line | None
+
+
+def differences(before: Summary, after: Summary) -> tuple[Changed, ...]:
+    """What was added, removed and changed, by kind and name, and for locks by target too."""
+    old, new = _by_key(before.lines), _by_key(after.lines)
+    changed: dict[tuple[str, str, Digest | None, Digest | None], list[str]] = {}
+    for key in sorted(old.keys() | new.keys()):
+        one, two = old.get(key), new.get(key)
+        if one is None or two is None or not _same(one.artifact, two.artifact):
+            kind, name, target = key
+            pair = kind, name, _digest(one), _digest(two)
+            changed.setdefault(pair, []).append(target)
+    return tuple(
+        Changed(
+            kind=kind,
+            name=name,
+            targets=tuple(filter(None, targets)),
+            before=old.get((kind, name, targets[0])),
+            after=new.get((kind, name, targets[0])),
+        )
+        for (kind, name, _, _), targets in changed.items()
+    )
+
+
+def _digest(line: Line | None) -> Digest | None:
+    return line.artifact.digest if line else None
+
+
+def _same(one: Artifact, two: Artifact) -> bool:
+    return (one.digest, one.file, one.placement) == (two.digest, two.file, two.placement)
+
+
+def _by_key(lines: Sequence[Line]) -> dict[tuple[str, str, str], Line]:
+    return {(*line.artifact.key, target): line for line in lines for target in line.targets or ("",)}

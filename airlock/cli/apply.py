@@ -1,0 +1,39 @@
+"""`airlock apply BASE DELTA -o NEW`: restore the new bundle, which then goes through `verify` like any other."""
+
+import argparse
+from pathlib import Path
+
+from airlock.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("base", type=Path, metavar="BASE", help="the bundle that is at hand")
+    parser.add_argument("delta", type=Path, metavar="DELTA", help="the .airdelta that was carried over")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NEW", help="the bundle to write")
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int | None:
+    from airlock.airgapped.apply import apply
+    from airlock.cli.session import print_json
+    from airlock.storage.archive import Archive
+    from airlock.storage.atomic import replacing
+    from airlock.storage.restore import BundleFrames
+
+    output: Path = arguments.output.absolute()
+    session.reporter.note(f"Restoring {output.name}")
+    with arguments.base.open("rb") as old, arguments.delta.open("rb") as update, replacing(output) as out:
+        base = BundleFrames(Archive(old, str(arguments.base)))
+        report = apply(base, Archive(update, str(arguments.delta)), out, output.parent)
+    if not report.identical:
+        session.reporter.note(
+            "this machine's libzstd is not the one that was pinned: contents are the same, the file is not"
+        )
+    if arguments.json:
+        fields = ("index", "kept", "patched", "full", "identical")
+        print_json({"path": str(output)} | {name: getattr(report, name) for name in fields})
+        return None
+    print(output)
+    print(f"  {report.kept} kept, {report.patched} patched, {report.full} whole")
+    print(f"  index  {report.index}")
+    return None

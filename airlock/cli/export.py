@@ -1,0 +1,41 @@
+"""`airlock export BUNDLE`: the original files, for pip, uv, or an auditor."""
+
+import argparse
+from pathlib import Path
+
+from airlock.cli.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--wheels", type=Path, metavar="DIR", help="write every wheel to DIR")
+    which.add_argument("--all", type=Path, metavar="DIR", help="write every artifact to DIR")
+    parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int | None:
+    from airlock.airgapped.export import export
+    from airlock.cli.session import print_json
+    from airlock.core.canonical_json import MAX_SIZE
+    from airlock.formats.index import parse_index
+    from airlock.storage.archive import Archive
+
+    directory: Path = arguments.wheels or arguments.all
+    kinds = {"wheel"} if arguments.wheels else None
+    with arguments.bundle.open("rb") as stream:
+        bundle = Archive(stream, str(arguments.bundle))
+        index = parse_index(bundle.read("index.json", MAX_SIZE), f"{arguments.bundle}: index.json")
+        paths = export(
+            bundle,
+            index,
+            directory,
+            lambda entry: kinds is None or entry.artifact.kind in kinds,
+            session.reporter,
+        )
+    if arguments.json:
+        print_json({"files": [str(path) for path in paths]})
+        return None
+    for path in paths:
+        print(path)
+    return None

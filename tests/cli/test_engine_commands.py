@@ -1,0 +1,181 @@
+"""build, delta, apply, inspect, diff and export as a user types them, without a network."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airlock.formats.lockfile import write_lockfile
+from airlock.storage.archive import Archive, ArchiveWriter
+from tests.wheels import two_versions
+
+pytestmark = pytest.mark.journey
+
+
+class Shop:
+    """A folder with v1.lock and v2.lock, and a full store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        _, old, new = two_versions(folder / "cache")
+        (folder / "v1.lock").write_bytes(write_lockfile(old))
+        (folder / "v2.lock").write_bytes(write_lockfile(new))
+        pinned = replace(new, encoder=replace(new.encoder, version="1.5.6"))
+        (folder / "pinned.lock").write_bytes(write_lockfile(pinned))
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        environment = dict(os.environ) | {"AIRLOCK_CACHE": str(self.folder / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-m", "airlock", *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        document = json.loads(self.run(*arguments, "--json").stdout)
+        assert isinstance(document, dict)
+        return document
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    for version in ("v1", "v2"):
+        shop.run("build", "--lock", f"{version}.lock", "--offline", "-q")
+    shop.run("delta", "v1.lock", "v2.lock", "--offline", "-q")
+    return shop
+
+
+OLD, NEW = "dist/plant-gateway-1.0-plant.airlock", "dist/plant-gateway-2.0-plant.airlock"
+DELTA = "dist/plant-gateway-1.0-to-2.0-plant.airdelta"
+
+
+def test_a_build_proves_that_it_is_reproducible(shop: Shop, tmp_path: Path) -> None:
+    said = shop.run("build", "--lock", "v1.lock", "--offline", "--reproducible", "-o", str(tmp_path))
+    assert "reproducible: built twice, the same to the bit" in said.stdout
+    assert (tmp_path / Path(OLD).name).read_bytes() == (shop.folder / OLD).read_bytes()
+
+
+def test_a_build_tells_what_it_made(shop: Shop) -> None:
+    [bundle] = shop.json("build", "--lock", "v1.lock", "--offline", "-q")["bundles"]
+    data = (shop.folder / OLD).read_bytes()
+    assert bundle["digest"] == "sha256:" + hashlib.sha256(data).hexdigest()
+    assert bundle["size"] == len(data)
+
+
+def test_a_bundle_of_somebody_else_is_checked_against_the_lock(shop: Shop) -> None:
+    assert (
+        "is what v1.lock builds"
+        in shop.run("build", "--lock", "v1.lock", "--offline", "--check", OLD, "-q").stdout
+    )
+    refused = shop.run("build", "--lock", "v1.lock", "--offline", "--check", NEW, "-q", code=5)
+    assert "not what the lock builds here, index.json: first difference at byte" in refused.stderr
+
+
+def test_another_encoder_ends_with_exit_code_6_and_what_to_install(shop: Shop) -> None:
+    refused = shop.run("build", "--lock", "pinned.lock", "--offline", "-q", code=6)
+    assert "expected libzstd 1.5.6, found libzstd 1.5.7" in refused.stderr
+    assert "pip install zstandard==0.23.0" in refused.stderr
+
+
+def test_an_unknown_target_and_an_absent_lock_are_usage_errors(shop: Shop) -> None:
+    assert "no such target" in shop.run("build", "--lock", "v1.lock", "--target", "moon", code=2).stderr
+    assert "no such lock" in shop.run("build", "--lock", "v9.lock", code=2).stderr
+
+
+def test_the_delta_restores_the_built_bundle(shop: Shop, tmp_path: Path) -> None:
+    said = shop.run("apply", OLD, DELTA, "-o", str(tmp_path / "new.airlock"), "-q")
+    assert "1 kept, 3 patched, 0 whole" in said.stdout
+    assert (tmp_path / "new.airlock").read_bytes() == (shop.folder / NEW).read_bytes()
+
+
+def test_a_wrong_base_ends_with_exit_code_5_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
+    refused = shop.run("apply", NEW, DELTA, "-o", str(tmp_path / "new.airlock"), "-q", code=5)
+    assert (
+        "not the base of this delta, which starts from plant-gateway 1.0: expected index sha256:"
+        in refused.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_delta_carries_the_signatures_of_the_signed_bundle(shop: Shop, tmp_path: Path) -> None:
+    signed = tmp_path / "signed.airlock"
+    with (shop.folder / NEW).open("rb") as stream, signed.open("wb") as out:
+        archive, writer = Archive(stream, "new"), ArchiveWriter(out)
+        writer.add_bytes("index.json", archive.read("index.json", 1 << 20))
+        writer.add_bytes("trust/targets.json", b"{}")
+        for name in list(archive.members)[1:]:
+            writer.add_bytes(name, archive.open(name).read())
+        writer.close()
+    shop.run("delta", "v1.lock", "v2.lock", "--offline", "-q", "-o", str(tmp_path), "--signed", str(signed))
+    shop.run("apply", OLD, str(tmp_path / Path(DELTA).name), "-o", str(tmp_path / "new.airlock"), "-q")
+    assert (tmp_path / "new.airlock").read_bytes() == signed.read_bytes()
+    refused = shop.run(
+        "delta", "v2.lock", "v1.lock", "--offline", "-q", "-o", str(tmp_path), "--signed", str(signed), code=5
+    )
+    assert "signed another index" in refused.stderr
+
+
+def test_inspect_tells_bundle_delta_and_lock_apart(shop: Shop) -> None:
+    bundle = shop.json("inspect", OLD, "--deep")
+    assert (bundle["what"], bundle["signatures"]) == ("bundle", [])
+    assert {row["name"]: row["opaque"] for row in bundle["artifacts"]} == {
+        "gone": 0,
+        "kept": 0,
+        "native": 0,
+        "share/banner.txt": 0,
+    }
+    update = shop.json("inspect", DELTA)
+    assert (update["what"], update["base"]) == ("delta", bundle["index"])
+    assert {row["name"]: row["how"] for row in update["artifacts"]} == {
+        "fresh": "patch",
+        "kept": "keep",
+        "native": "patch",
+        "share/banner.txt": "patch",
+    }
+    assert shop.json("inspect", "v1.lock")["what"] == "lock"
+    assert "bundle of plant-gateway 1.0" in shop.run("inspect", OLD).stdout
+    assert "signatures none" in shop.run("inspect", DELTA).stdout
+
+
+@pytest.mark.parametrize("pair", [(OLD, NEW), ("v1.lock", "v2.lock")])
+def test_diff_tells_what_changed(shop: Shop, pair: tuple[str, str]) -> None:
+    rows = shop.json("diff", *pair)["changes"]
+    assert [(row["change"], row["name"]) for row in rows] == [
+        ("changed", "share/banner.txt"),
+        ("added", "fresh"),
+        ("removed", "gone"),
+        ("changed", "native"),
+    ]
+    assert "changed  wheel native: 1.0 " in shop.run("diff", *pair).stdout
+
+
+def test_a_lock_and_a_bundle_cannot_be_compared(shop: Shop) -> None:
+    assert "cannot be compared" in shop.run("diff", "v1.lock", OLD, code=2).stderr
+
+
+def test_export_writes_every_wheel_to_the_bit(shop: Shop, tmp_path: Path) -> None:
+    shop.run("export", OLD, "--wheels", str(tmp_path), "-q")
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    rows = shop.json("inspect", "v1.lock")["artifacts"]
+    assert {f"sha256:{digest}" for digest in files.values()} == {
+        row["digest"] for row in rows if row["kind"] == "wheel"
+    }
+
+
+def test_export_refuses_a_file_name_that_leads_elsewhere(shop: Shop, tmp_path: Path) -> None:
+    # The banner's file name is its destination, a path; it is not for `--all` to make folders.
+    refused = shop.run("export", OLD, "--all", str(tmp_path), "-q", code=5)
+    assert "not a file name of its own" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
