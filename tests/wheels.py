@@ -51,7 +51,7 @@ def artifact(store: Store, name: str, version: str, data: bytes, kind: str = "wh
         kind=kind,
         name=name,
         version=version,
-        file=f"{name}-{version}-py3-none-any.whl" if kind == "wheel" else name,
+        file=f"{name}-{version}-py3-none-any.whl" if kind == "wheel" else name.rpartition("/")[2],
         size=len(data),
         digest=digest_of(data),
         placement={} if kind == "wheel" else {"destination": name, "mode": "0644"},
