@@ -19,7 +19,7 @@ from airlock.errors import IntegrityError, UsageError
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import DeclaredTarget, Manifest
 from airlock.kinds import NearSide, PinRequest, Room
-from airlock.kinds.destination import Destination, check_distinct, placed, read_destination
+from airlock.kinds.destination import Destination, check_distinct, place_whole, read_destination
 from airlock.kinds.templates import MAX_RENDERED, Template, Templates
 
 RESERVED = ("project", "target", "values")
@@ -78,11 +78,7 @@ class ConfigKind:
         near.store.put([text.encode()], artifact.digest, f"{artifact.label}: origin.text")
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
-        path, mode = placed(artifact)
-        member = next(contents(), None)
-        if member is None or member.name:
-            raise IntegrityError(artifact.label, "expected the text itself, found members")
-        room.write(path, member.chunks, mode)
+        place_whole(artifact, contents, room)
 
 
 def _artifact(row: _Row) -> Artifact:

@@ -2,16 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from airlock.core.artifact import Artifact
+from airlock.core.expanded import Member
 from airlock.core.fields import Fields
 from airlock.core.paths import SafePath, safe_path
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.manifest import Manifest
+from airlock.kinds import Room
 
 DEFAULT_MODE = "0644"
 MAX_MODE = 0o755
@@ -90,7 +92,16 @@ def parse_mode(text: str, where: str) -> int:
     return int(text, 8)
 
 
-def placed(artifact: Artifact) -> tuple[SafePath, int]:
+def place_whole(artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
+    """Write the artifact, as it is, to its destination. Raises IntegrityError."""
+    path, mode = _placed(artifact)
+    for number, member in enumerate(contents()):
+        if number or member.name:
+            raise IntegrityError(artifact.label, "expected the file itself, found members")
+        room.write(path, member.chunks, mode)
+
+
+def _placed(artifact: Artifact) -> tuple[SafePath, int]:
     """The path and mode that a lockfile or index, which are not to be trusted, give the artifact."""
     if unknown := artifact.placement.keys() ^ {"destination", "mode"}:
         raise IntegrityError(

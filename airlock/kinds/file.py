@@ -15,7 +15,7 @@ from airlock.errors import IntegrityError, UsageError
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide, PinRequest, Room
-from airlock.kinds.destination import Destination, check_distinct, placed, read_destination
+from airlock.kinds.destination import Destination, check_distinct, place_whole, read_destination
 from airlock.kinds.download import download, download_unmeasured
 from airlock.kinds.inside import file_inside
 
@@ -74,11 +74,7 @@ class FileKind:
             raise IntegrityError(f"{artifact.label}: origin", "neither a path nor a url")
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
-        path, mode = placed(artifact)
-        member = next(contents(), None)
-        if member is None or member.name:
-            raise IntegrityError(artifact.label, "expected the file itself, found its members")
-        room.write(path, member.chunks, mode)
+        place_whole(artifact, contents, room)
 
 
 def _entries(manifest: Manifest, where: str) -> list[_Entry]:
