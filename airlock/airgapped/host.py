@@ -77,7 +77,7 @@ def _candidates(target: Target, environment: Mapping[str, str]) -> Iterator[str]
 def _ask(path: str, must: bool) -> Interpreter | None:
     try:
         answer = subprocess.run(
-            [path, "-I", "-S", "-c", _QUESTION], capture_output=True, check=True, timeout=_PATIENCE
+            [path, "-I", "-c", _QUESTION], capture_output=True, check=True, timeout=_PATIENCE
         )
         base, version, implementation = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
