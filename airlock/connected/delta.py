@@ -162,14 +162,15 @@ def _patches(
 
     def join(name: str) -> tuple[str, BinaryIO]:
         out = temporary()
-        for chunk in packed(_joined(files[row.digest][name] for row in rows)):
+        parts = [files[row.digest][name] for row in rows]
+        for chunk in packed(_joined(parts), sum(part.seek(0, 2) for part in parts)):
             out.write(chunk)
         return name, out
 
     largest = sorted(rows, key=lambda row: (-new.frames[row.digest].expanded.size, row.digest))
     with ThreadPoolExecutor(max_workers=workshop.jobs) as pool:
         list(pool.map(describe, largest))
-        streams = dict(pool.map(join, ("diff", "literal", "extra", "control", "program")))
+        streams = dict(pool.map(join, STREAMS))
     workshop.reporter.finish(task)
     return {name: streams[name] for name in STREAMS}
 

@@ -1,13 +1,14 @@
-"""The decoder of patches: a program that makes new bytes out of old ones and of five streams.
+"""The decoder of patches: a program that makes new bytes out of old ones and of a few streams.
 
 The program knows nothing of what it patches. Each operation is a number and its arguments, all unsigned LEB128:
 
     0 copy      place length             bytes of the base
     1 literal   length                   bytes of the stream `literal`
-    2 changed   place length new count   bsdiff: `count` triples of the stream `control`, in columns (added, inserted,
-                                         then signed moves); a triple adds bytes of `diff` to the base, takes bytes of
-                                         `extra`, and moves on in the base
+    2 changed   place length new count   bsdiff: `count` triples, one number each from `added`, `inserted` and `moved`;
+                                         a triple adds differences to so many bytes of the base, takes bytes of `extra`,
+                                         and moves on in the base (signed)
 
+Differences are nearly all zero, so they are runs: a number of `same` zeros, then a number of `different` bytes of `diff`.
 `place` is signed and relative to the end of the base bytes that were used last; signed numbers are zigzag. The decoder has
 no heuristics: it obeys or raises IntegrityError, never writes a byte more than was declared, and holds one changed piece.
 """
@@ -18,7 +19,7 @@ from typing import BinaryIO, Protocol
 from airlock.core.digest import CHUNK
 from airlock.errors import IntegrityError
 
-STREAMS = ("program", "control", "diff", "extra", "literal")
+STREAMS = ("program", "added", "inserted", "moved", "same", "different", "diff", "extra", "literal")
 COPY, LITERAL, CHANGED = range(3)
 MAX_CHANGED = 32 << 20
 """Bytes of base, and of new content, that one `changed` operation may take into memory."""
@@ -45,6 +46,7 @@ class _Decoder:
     def __init__(self, base: BinaryIO, base_size: int, sources: Mapping[str, Source], where: str) -> None:
         self._base, self._size, self._sources, self._where = base, base_size, sources, where
         self._place = 0
+        self._differences = _Differences(sources, where)
 
     def run(self, size: int) -> Iterator[bytes]:
         left = size
@@ -106,22 +108,42 @@ class _Decoder:
             yield chunk
 
     def _changed(self, base: bytes, length: int) -> Iterator[bytes]:
-        count = self._length(2 * length + 1)
-        added = [self._number("control") for _ in range(count)]
-        inserted = [self._number("control") for _ in range(count)]
-        moves = [self._signed("control") for _ in range(count)]
         position = 0
-        for add, insert, move in zip(added, inserted, moves, strict=True):
+        for _ in range(self._length(2 * length + 1)):
+            add, insert = self._number("added"), self._number("inserted")
             length -= add + insert
             if length < 0 or not 0 <= position <= position + add <= len(base):
                 raise self._fault("a change reaches outside its piece")
             for start in range(position, position + add, CHUNK):
                 old = base[start : min(start + CHUNK, position + add)]
-                yield added_bytes(old, self._sources["diff"].take(len(old)))
+                yield added_bytes(old, self._differences.take(len(old)))
             yield from self._taken("extra", insert)
-            position += add + move
+            position += add + self._signed("moved")
         if length:
             raise self._fault("a change is shorter than its piece")
+
+
+class _Differences:
+    """The bytes to add, put together from their runs."""
+
+    def __init__(self, sources: Mapping[str, Source], where: str) -> None:
+        self._where = where
+        self._same, self._different, self._diff = (sources[name] for name in ("same", "different", "diff"))
+        self._zeros = self._others = 0
+
+    def take(self, size: int) -> bytes:
+        parts = []
+        while size:
+            if not self._zeros and not self._others:
+                self._zeros, self._others = self._same.number(), self._different.number()
+                if not self._zeros and not self._others:
+                    raise IntegrityError(self._where, "bad patch, a run of nothing")
+            zeros = min(self._zeros, size)
+            others = min(self._others, size - zeros)
+            parts += [bytes(zeros), self._diff.take(others)]
+            self._zeros, self._others = self._zeros - zeros, self._others - others
+            size -= zeros + others
+        return b"".join(parts)
 
 
 def added_bytes(one: bytes, other: bytes) -> bytes:

@@ -13,7 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import BinaryIO, NamedTuple
 
 import bsdiff4
@@ -25,6 +25,7 @@ MAX_NEW = 12 << 20
 """Bytes of new content that go through bsdiff at once; it takes some 17 times the base's bytes of memory."""
 MAX_OLD = 16 << 20
 _SIGN = 1 << 63
+_ZEROS = re.compile(rb"\0{4,}")
 _RULES = (
     (re.compile(r"-\d[^/]*\.(dist-info|data)(?=/)"), r".\1"),
     (re.compile(r"-[0-9a-f]{8}(?=[.-])"), ""),
@@ -239,9 +240,27 @@ class _Program:
         self.flush()
         self._span(CHANGED, window.start, window.size)
         self._streams.numbers("program", length, len(change.added))
-        self._streams.numbers("control", *change.added, *change.inserted, *map(zigzag, change.moves))
-        self._streams.write("diff", change.diff)
+        self._streams.numbers("added", *change.added)
+        self._streams.numbers("inserted", *change.inserted)
+        self._streams.numbers("moved", *map(zigzag, change.moves))
+        self._differences(change.diff)
         self._streams.write("extra", change.extra)
+
+    def _differences(self, diff: bytes) -> None:
+        """Runs of zeros and of others, each zero run long enough to be worth a pair of numbers."""
+        same, different, others = bytearray(), bytearray(), bytearray()
+        place = zeros = 0
+        for run in chain(
+            ((found.start(), found.end()) for found in _ZEROS.finditer(diff)), [(len(diff),) * 2]
+        ):
+            if run[0] > place or zeros:
+                same += leb128(zeros)
+                different += leb128(run[0] - place)
+                others += diff[place : run[0]]
+            zeros, place = run[1] - run[0], run[1]
+        self._streams.write("same", bytes(same))
+        self._streams.write("different", bytes(different))
+        self._streams.write("diff", bytes(others))
 
     def flush(self) -> None:
         if self._copy:

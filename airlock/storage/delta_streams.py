@@ -10,17 +10,7 @@ from airlock.errors import IntegrityError
 from airlock.storage.archive import Archive
 
 _DICTIONARY = 1 << 25
-"""Bytes: how far back a stream is remembered, on both sides."""
-_FILTERS = [
-    {
-        "id": lzma.FILTER_LZMA2,
-        "preset": 9 | lzma.PRESET_EXTREME,
-        "dict_size": _DICTIONARY,
-        "lc": 3,
-        "lp": 0,
-        "pb": 0,
-    }
-]
+"""Bytes: how far back a stream is remembered at most, on both sides."""
 _MEMORY = 48 << 20
 
 
@@ -28,12 +18,23 @@ def member_name(stream: str) -> str:
     return f"streams/{stream}.xz"
 
 
-def packed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The xz form of one stream."""
-    compressor = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=_FILTERS)
+def packed(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The xz form of one stream of about `size` bytes, which decides how much memory its reader will need."""
+    compressor = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=[_filter(size)])
     for chunk in chunks:
         yield compressor.compress(chunk)
     yield compressor.flush()
+
+
+def _filter(size: int) -> dict[str, int]:
+    return {
+        "id": lzma.FILTER_LZMA2,
+        "preset": 9 | lzma.PRESET_EXTREME,
+        "dict_size": min(max(1 << size.bit_length(), 1 << 16), _DICTIONARY),
+        "lc": 3,
+        "lp": 0,
+        "pb": 0,
+    }
 
 
 class StreamReader:

@@ -151,7 +151,7 @@ def test_a_member_that_is_missing_is_named(made: Path, tmp_path: Path, victim: s
 def test_swapped_streams_are_refused(made: Path, tmp_path: Path) -> None:
     old, _, update = read(made)
     archive = Archive(io.BytesIO(update), "x")
-    swap = {"streams/diff.xz": "streams/extra.xz", "streams/extra.xz": "streams/diff.xz"}
+    swap = {"streams/added.xz": "streams/extra.xz", "streams/extra.xz": "streams/added.xz"}
     with pytest.raises(IntegrityError):
         restore(old, rewritten(update, lambda name, _: archive.open(swap.get(name, name)).read()), tmp_path)
 

@@ -79,13 +79,31 @@ BASE = bytes(range(100))
         {"program": program(LITERAL, 10), "literal": b"longer than it"},
         {"program": program(LITERAL, 11), "literal": b"longer than"},
         {"program": program(CHANGED, zigzag(0), 100, 10, 1 << 50)},
-        {"program": program(CHANGED, zigzag(0), 100, 10, 1), "control": program(11, 0, 0), "diff": bytes(11)},
-        {"program": program(CHANGED, zigzag(0), 5, 10, 1), "control": program(10, 0, 0), "diff": bytes(10)},
-        {"program": program(CHANGED, zigzag(0), 100, 10, 1), "control": program(9, 0, 0), "diff": bytes(9)},
+        {"program": program(CHANGED, zigzag(0), 100, 10, 1), "added": program(11), "inserted": program(0)},
+        {"program": program(CHANGED, zigzag(0), 5, 10, 1), "added": program(10), "inserted": program(0)},
+        {
+            "program": program(CHANGED, zigzag(0), 100, 10, 1),
+            "added": program(9),
+            "inserted": program(0),
+            "moved": program(0),
+            "same": program(9),
+            "different": program(0),
+        },
         {
             "program": program(CHANGED, zigzag(0), 100, 10, 2),
-            "control": program(5, 5, 0, 0, zigzag(-6), 0),
-            "diff": bytes(10),
+            "added": program(5, 5),
+            "inserted": program(0, 0),
+            "moved": program(zigzag(-6), 0),
+            "same": program(10),
+            "different": program(0),
+        },
+        {
+            "program": program(CHANGED, zigzag(0), 100, 10, 1),
+            "added": program(10),
+            "inserted": program(0),
+            "moved": program(0),
+            "same": program(0, 10),
+            "different": program(0, 0),
         },
         {"program": b"\xff" * 20},
         {"program": b""},
@@ -109,7 +127,7 @@ def test_a_stream_that_wants_too_much_memory_is_refused() -> None:
 
 
 def test_a_stream_with_something_behind_it_is_refused() -> None:
-    reader = StreamReader(io.BytesIO(b"".join(packed([b"abc"])) + b"x"), "test")
+    reader = StreamReader(io.BytesIO(b"".join(packed([b"abc"], 3)) + b"x"), "test")
     assert reader.take(3) == b"abc"
     with pytest.raises(IntegrityError):
         reader.finish()
