@@ -20,6 +20,7 @@ from airlock.core.fields import Fields
 from airlock.core.paths import MAX_PART, MAX_PATH, safe_path
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
+from airlock.formats.delta_index import parse_delta_index, write_delta_index
 from airlock.formats.index import parse_index, write_index
 from airlock.formats.lockfile import LockedArtifact, Lockfile, parse_lockfile, write_lockfile
 from airlock.formats.manifest import parse_manifest
@@ -29,14 +30,13 @@ from airlock.kinds.file import FileKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
+FORMATS = ("manifest", "lockfile", "index", "delta_index")
 SECTIONS = ("python", "file", "config")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
 
 
 def fixtures(kind: str) -> list[Any]:
-    found = [
-        path for name in ("manifest", "lockfile", "index") for path in (FIXTURES / name / kind).iterdir()
-    ]
+    found = [path for name in FORMATS for path in (FIXTURES / name / kind).iterdir()]
     return [pytest.param(path, id=f"{path.parent.parent.name}-{path.stem}") for path in sorted(found)]
 
 
@@ -57,7 +57,7 @@ def schema_accepts(path: Path) -> bool:
     name = path.relative_to(FIXTURES).parts[0]
     schema = json.loads((REPOSITORY / "schema" / f"{name}.json").read_text())
     data = path.read_text()
-    document = json.loads(data) if name == "index" else as_json(tomllib.loads(data))
+    document = json.loads(data) if path.suffix == ".json" else as_json(tomllib.loads(data))
     return bool(Draft202012Validator(schema).is_valid(document))
 
 
@@ -66,6 +66,8 @@ def parse(path: Path) -> object:
     match path.relative_to(FIXTURES).parts[0]:
         case "index":
             return parse_index(data, path.name)
+        case "delta_index":
+            return parse_delta_index(data, path.name)
         case "lockfile":
             return parse_lockfile(data, path.name)
     manifest = parse_manifest(data, path.name, SECTIONS)
@@ -74,7 +76,7 @@ def parse(path: Path) -> object:
     return manifest
 
 
-@pytest.mark.parametrize("name", ["manifest", "lockfile", "index"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_each_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(json.loads((REPOSITORY / "schema" / f"{name}.json").read_text()))
 
@@ -182,6 +184,11 @@ def test_toml_that_breaks_its_parser_is_refused(
 def test_an_index_is_written_as_it_was_read() -> None:
     data = (FIXTURES / "index" / "valid" / "full.json").read_bytes()
     assert write_index(parse_index(data, "index.json")) == data
+
+
+def test_a_delta_index_is_written_as_it_was_read() -> None:
+    data = (FIXTURES / "delta_index" / "valid" / "full.json").read_bytes()
+    assert write_delta_index(parse_delta_index(data, "delta.json")) == data
 
 
 DOCUMENTS = st.recursive(

@@ -94,6 +94,8 @@ def parse_delta_index(data: bytes, where: str) -> DeltaIndex:
     )
     for table in (base, new, fields):
         table.done()
+    if "artifacts" not in fields:
+        raise fields.fault("artifacts", "missing")
     if len({row.digest for row in index.rows}) != len(index.rows):
         raise fields.fault("artifacts", "one stands twice")
     return index
