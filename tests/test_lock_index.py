@@ -305,7 +305,7 @@ def test_obtain_refuses_more_bytes_than_those_locked(place: Workplace, index: In
     index.add(wheel)
     locked = place.lock('requirements = ["lib"]')
     index.projects["lib"] = [replace(index.projects["lib"][0], data=wheel.data + b"more")]
-    with pytest.raises(IntegrityError, match="more than was announced"):
+    with pytest.raises(IntegrityError, match="longer than the lock says"):
         obtained(place, locked)
 
 

@@ -14,7 +14,7 @@ from airlock.formats.rows import MAX_ARTIFACT
 from airlock.kinds import NearSide
 
 ATTEMPTS = 5
-"""How often a transfer that got some bytes and then broke off is taken up again before the user is told."""
+"""How often a transfer that broke off is taken up again before the user is told."""
 
 
 def download(url: str, artifact: Artifact, near: NearSide) -> None:
@@ -36,25 +36,27 @@ def download(url: str, artifact: Artifact, near: NearSide) -> None:
         near.reporter.finish(artifact.label)
 
 
-def download_unmeasured(url: str, digest: Digest, label: str, near: NearSide) -> int:
-    """Bring a file whose digest is known, but not yet its size, into the store; returns its size in bytes. Raises
-    FetchError, or IntegrityError where the bytes have another digest."""
-    if digest in near.store:
-        return near.store.path(digest).stat().st_size
-    near.reporter.start(label, None)
+def download_unmeasured(
+    url: str, digest: Digest | None, label: str, near: NearSide, size: int | None = None
+) -> tuple[Digest, int]:
+    """Bring a file into the store of which not everything is known yet; returns its digest and size (bytes). Raises
+    FetchError, or IntegrityError where the bytes have another digest, or are more than `size`."""
+    if digest is not None and digest in near.store:
+        return digest, near.store.path(digest).stat().st_size
+    near.reporter.start(label, size)
     try:
         with near.web.download(url) as reply:
-            return near.store.put(_limited(reply.chunks, label, near), digest, label)[1]
+            return near.store.put(_limited(reply.chunks, label, near, size), digest, label)
     finally:
         near.reporter.finish(label)
 
 
-def _limited(chunks: Iterable[bytes], label: str, near: NearSide) -> Iterator[bytes]:
-    size = 0
+def _limited(chunks: Iterable[bytes], label: str, near: NearSide, size: int | None) -> Iterator[bytes]:
+    limit, taken = MAX_ARTIFACT if size is None else size, 0
     for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_ARTIFACT:
-            raise IntegrityError(label, "too large", expected=f"at most {MAX_ARTIFACT} bytes")
+        taken += len(chunk)
+        if taken > limit:
+            raise IntegrityError(label, "the server sends more than was announced", expected=f"{limit} bytes")
         near.reporter.advance(label, len(chunk))
         yield chunk
 
@@ -98,8 +100,9 @@ class _Transfer:
             try:
                 self._continue()
             except FetchError:
-                if self._size == before or attempt == ATTEMPTS:
+                if attempt == ATTEMPTS:
                     raise
+                continue
             if self._size == before:
                 break
         if self._size != self._artifact.size:

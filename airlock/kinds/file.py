@@ -149,7 +149,7 @@ def _stored(entry: _Entry, near: NearSide) -> tuple[Digest, int]:
     """Put the bytes into the store; a URL is asked once, to learn its size."""
     if isinstance(entry.source, _Remote):
         label = f"file {entry.destination.path}"
-        size = download_unmeasured(entry.source.url, entry.source.digest, label, near)
+        _, size = download_unmeasured(entry.source.url, entry.source.digest, label, near)
         return entry.source.digest, size
     path = file_inside(near.directory, entry.source.path, f"{entry.where}.path", UsageError)
     with path.open("rb") as stream:

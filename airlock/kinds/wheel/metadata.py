@@ -19,7 +19,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from airlock.core.digest import hex_of
 from airlock.errors import IntegrityError
 from airlock.kinds import NearSide
-from airlock.kinds.wheel.download import download
+from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.releases import WheelFile, parsed_version
 from airlock.kinds.wheel.remote import RangesIgnored, RemoteFile, metadata_in
 from airlock.storage.atomic import write_atomically
@@ -66,7 +66,7 @@ def _fetch(file: WheelFile, near: NearSide) -> bytes:
     try:
         return metadata_in(cast("BinaryIO", RemoteFile(near.web, file.url)), file.file)
     except RangesIgnored:
-        digest, _ = download(file, near)
+        digest, _ = download_unmeasured(file.url, file.digest, file.file, near, file.size)
         with near.store.open(digest, file.file) as stream:
             return metadata_in(stream, file.file)
 

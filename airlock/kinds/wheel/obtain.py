@@ -8,8 +8,8 @@ from airlock.core.artifact import Artifact
 from airlock.errors import FetchError
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide
+from airlock.kinds.download import download
 from airlock.kinds.wheel.client import fetch_page
-from airlock.kinds.wheel.download import resume
 from airlock.kinds.wheel.own import rebuild
 from airlock.kinds.wheel.releases import absolute
 
@@ -22,11 +22,7 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
         rebuild(artifact, near)
         return
     url = _find(artifact, manifest.indexes if manifest else {}, near)
-    near.reporter.start(artifact.file, artifact.size)
-    try:
-        resume(url, artifact.digest, artifact.size, near)
-    finally:
-        near.reporter.finish(artifact.file)
+    download(url, artifact, near)
 
 
 def _find(artifact: Artifact, indexes: Mapping[str, str], near: NearSide) -> str:

@@ -10,8 +10,8 @@ from airlock.core.target import Target
 from airlock.errors import IntegrityError, ResolutionError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.kinds import NearSide, PinRequest, Upgrade
+from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.client import IndexClient
-from airlock.kinds.wheel.download import download
 from airlock.kinds.wheel.own import OwnWheel, build_own
 from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version, tag_ranks
 from airlock.kinds.wheel.resolve import Pins, Preferred, Task, resolve
@@ -107,7 +107,7 @@ def _whole(file: WheelFile, near: NearSide) -> WheelFile:
         return file
     if file.digest is not None and file.digest in near.store:
         return learned(file, file.digest, near.store.path(file.digest).stat().st_size)
-    return learned(file, *download(file, near))
+    return learned(file, *download_unmeasured(file.url, file.digest, file.file, near, file.size))
 
 
 def _artifact(file: WheelFile, origin: Mapping[str, str]) -> Artifact:
