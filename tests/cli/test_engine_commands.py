@@ -219,3 +219,28 @@ def test_a_delta_refuses_to_carry_signatures_that_are_not_there(shop: Shop, tmp_
 def test_a_bundle_in_the_place_of_a_lock_is_named_as_one(shop: Shop) -> None:
     refused = shop.run("delta", OLD, NEW, "--offline", code=2)
     assert "not a lock but a bundle or delta" in refused.stderr
+
+
+def test_a_delta_has_no_originals_to_export(shop: Shop, tmp_path: Path) -> None:
+    refused = shop.run("export", DELTA, "--wheels", str(tmp_path / "wheels"), code=2)
+    assert "not a bundle but a delta" in refused.stderr
+    assert "airlock apply" in refused.stderr
+
+
+def test_what_is_neither_bundle_delta_nor_lock_is_not_taken_for_a_lock(shop: Shop, tmp_path: Path) -> None:
+    for name, text in (("airlock.toml", "[project]\n"), ("root.json", "{}")):
+        (tmp_path / name).write_text(text)
+        refused = shop.run("inspect", str(tmp_path / name), code=2)
+        assert "neither a bundle, a delta nor a lock" in refused.stderr
+
+
+def test_a_public_key_does_not_sign_and_is_told_from_the_private_one(shop: Shop, tmp_path: Path) -> None:
+    bundle = _signed(shop, tmp_path)
+    refused = shop.run("sign", str(bundle), "--key", str(tmp_path / "release.pub"), code=2)
+    assert "release.pub: not a private key\nhint: NAME.key signs and NAME.pub does not" in refused.stderr
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(shop: Shop) -> None:
+    refused = shop.run("instal", "x.airlock", code=2)
+    assert refused.stderr == "error: airlock: no such command: 'instal'\nhint: did you mean 'install'?\n"
+    assert "see `airlock --help`" in shop.run("zzz", code=2).stderr
