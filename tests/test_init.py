@@ -116,3 +116,10 @@ def test_dynamic_fields_are_warned_of(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert len(found.warnings) == 2
     assert manifest(found).project.version == "0.1.0"
+
+
+def test_an_editable_project_is_told_where_a_manifest_has_its_own_tree(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_requirements(write(tmp_path / "requirements.in", "-e .\n"))
+    assert caught.value.hint is not None
+    assert 'source = "."' in caught.value.hint

@@ -129,7 +129,9 @@ def test_no_answer_exits_with_3_and_leaves_the_lock_alone(shell: Shell, place: W
     before = (place.directory / "airlock.lock").read_bytes()
     write(place, 'requirements = ["app", "lib>1"]')
     outcome = shell.airlock("lock", code=3)
-    assert outcome.stderr.startswith("error: airlock.toml: no version of lib answers")
+    assert outcome.stderr.startswith(
+        "error: airlock.toml: the index 'default' has no version of lib that is >1"
+    )
     assert (place.directory / "airlock.lock").read_bytes() == before
 
 

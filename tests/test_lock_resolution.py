@@ -319,3 +319,16 @@ def test_an_upgrade_of_something_that_is_not_locked_is_refused(place: Workplace,
     with pytest.raises(UsageError, match="the lock has no 'numpi'") as caught:
         place.lock('requirements = ["numpy"]', previous=before, upgrade=Upgrade(names=frozenset({"numpi"})))
     assert caught.value.hint == "did you mean 'numpy'?"
+
+
+def test_a_requirement_that_no_version_answers_is_told_from_a_conflict(
+    place: Workplace, index: Index
+) -> None:
+    index.add(make_wheel("app", "1.0", requires=["http>=99"]), make_wheel("http", "2.5"))
+    with pytest.raises(ResolutionError) as caught:
+        place.lock('requirements = ["app", "http"]')
+    assert str(caught.value).startswith(
+        "airlock.toml: the index 'default' has no version of http that is >=99, for target plant\n"
+    )
+    assert "http>=99 is asked for by app 1.0, wanted as app by airlock.toml" in str(caught.value)
+    assert caught.value.hint == "the newest that it has is 2.5"

@@ -82,9 +82,22 @@ def _ask(path: str, must: bool) -> Interpreter | None:
         base, version, implementation = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         if must:
-            raise TargetError(path, f"not a Python interpreter that runs, {error}") from error
+            raise TargetError(path, f"not a Python interpreter that runs, {_why(error)}") from error
         return None
     return Interpreter(path=base, version=version, implementation=implementation)
+
+
+def _why(error: Exception) -> str:
+    """In a few words: what `subprocess` says itself repeats the whole question."""
+    match error:
+        case subprocess.CalledProcessError():
+            return f"it ended with exit code {error.returncode}"
+        case subprocess.TimeoutExpired():
+            return f"it did not answer within {_PATIENCE} seconds"
+        case OSError(strerror=str(text)):
+            return text
+        case _:
+            return "its answer cannot be read"
 
 
 def _existing(path: Path) -> Path:

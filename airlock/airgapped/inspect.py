@@ -9,7 +9,7 @@ from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import form_named
 from airlock.core.target import Target
-from airlock.errors import UsageError
+from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import MEMBER, DeltaIndex
 from airlock.formats.index import BundleIndex, IndexEntry, frame_name, parse_index
 from airlock.formats.lockfile import parse_lockfile
@@ -68,7 +68,12 @@ def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
     if size > MAX_SIZE:
         raise UsageError(where, "neither a bundle, a delta nor a lock")
     stream.seek(0)
-    lockfile = parse_lockfile(stream.read(), where)
+    try:
+        lockfile = parse_lockfile(stream.read(), where)
+    except IntegrityError as error:
+        if where.endswith(".lock"):
+            raise
+        raise UsageError(where, "neither a bundle, a delta nor a lock") from error
     return Summary(
         what="lock",
         project=lockfile.project,

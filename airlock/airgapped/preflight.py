@@ -33,7 +33,10 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
     needed = sum(entry.expanded.size for entry in index.entries) + frames + _RESERVE
     if host.free < needed:
         raise TargetError(
-            host.root, "not enough free space", expected=f"{needed} bytes", found=f"{host.free} bytes"
+            host.root,
+            "not enough free space",
+            expected=f"at least {needed / 1e6:.1f} MB",
+            found=f"{host.free / 1e6:.1f} MB",
         )
     return interpreter
 

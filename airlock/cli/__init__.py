@@ -55,6 +55,8 @@ def _run(arguments: list[str]) -> int:
     from airlock.cli.session import Session
 
     chosen = _chosen(arguments)
+    if chosen is None:
+        _refuse_unknown(arguments)
     parser = _parser(chosen)
     parsed = parser.parse_args(arguments)
     module: ModuleType = importlib.import_module(f"airlock.cli.{parsed.command}")
@@ -64,6 +66,19 @@ def _run(arguments: list[str]) -> int:
 
 def _chosen(arguments: list[str]) -> str | None:
     return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+def _refuse_unknown(arguments: list[str]) -> None:
+    word = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if word is None:
+        return
+    from difflib import get_close_matches
+
+    from airlock.errors import UsageError
+
+    near = get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "see `airlock --help`"
+    raise UsageError("airlock", f"no such command: {word!r}", hint=hint)
 
 
 class _Parser(argparse.ArgumentParser):

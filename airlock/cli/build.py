@@ -39,28 +39,52 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int | None:
-    from airlock.cli.workshop import chosen_targets, fill_store, read_lock, workshop
+    from airlock.cli.workshop import chosen_targets, fill_store, note_what_moved, read_lock, workshop
 
     lock = arguments.lock.absolute()
     lockfile = read_lock(lock)
     targets = chosen_targets(lockfile, arguments.target, lock.name)
+    note_what_moved(session, lock, lockfile)
     if not arguments.offline:
         fill_store(session, lock, lockfile, targets, arguments.jobs)
     tools = workshop(session, arguments.jobs, arguments.frame_cache, arguments.shuffle)
     if arguments.check:
         return _check(arguments, lockfile, targets, tools)
     output = arguments.output or lock.parent / "dist"
+    signed = [path for path in (_place(lockfile, target, output) for target in targets) if _signed(path)]
     reports = [_build(lockfile, target, tools, output) for target in targets]
     if arguments.reproducible:
         _build_again(session, lock, reports)
+    for path in signed:
+        session.reporter.note(f"warning: {path.name} was signed and is not any more: `airlock sign` it again")
     _tell(reports, arguments)
     return None
 
 
 def _build(lockfile: "Lockfile", target: str, tools: "Workshop", output: Path) -> "BuildReport":
-    from airlock.connected.build import build, bundle_stem
+    from airlock.connected.build import build
 
-    return build(lockfile, target, tools, output / f"{bundle_stem(lockfile, target)}.airlock")
+    return build(lockfile, target, tools, _place(lockfile, target, output))
+
+
+def _place(lockfile: "Lockfile", target: str, output: Path) -> Path:
+    from airlock.connected.build import bundle_stem
+
+    return output / f"{bundle_stem(lockfile, target)}.airlock"
+
+
+def _signed(path: Path) -> bool:
+    """Whether there is a bundle with signatures, which a build over it does away with."""
+    from airlock.errors import IntegrityError
+    from airlock.storage.archive import Archive
+
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            return any(name.startswith("trust/") for name in Archive(stream, str(path)).members)
+    except IntegrityError:
+        return False
 
 
 def _build_again(session: Session, lock: Path, reports: "list[BuildReport]") -> None:

@@ -36,11 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int | None:
-    from airlock.cli.workshop import chosen_targets, fill_store, read_lock, workshop
+    from airlock.cli.workshop import chosen_targets, fill_store, note_what_moved, read_lock, workshop
 
     old_path, new_path = arguments.old.absolute(), arguments.new.absolute()
     old, new = read_lock(old_path), read_lock(new_path)
     targets = chosen_targets(new, arguments.target, new_path.name)
+    note_what_moved(session, new_path, new)
     for target in targets:
         old.target(target, old_path.name)
     if not arguments.offline:
@@ -68,6 +69,7 @@ def _trust(signed: list[Path], target: str, index: "Digest") -> dict[str, bytes]
     """The signatures of the bundle that was made for `target`; nothing where there is none."""
     from airlock.connected.delta import read_trust
     from airlock.core.canonical_json import MAX_SIZE
+    from airlock.errors import UsageError
     from airlock.formats.index import parse_index
     from airlock.storage.archive import Archive
 
@@ -75,7 +77,11 @@ def _trust(signed: list[Path], target: str, index: "Digest") -> dict[str, bytes]
         with path.open("rb") as stream:
             bundle = Archive(stream, str(path))
             if parse_index(bundle.read("index.json", MAX_SIZE), str(path)).target.name == target:
-                return read_trust(bundle, index)
+                if trust := read_trust(bundle, index):
+                    return trust
+                raise UsageError(
+                    str(path), "not signed", hint="sign it with `airlock sign`, or leave --signed out"
+                )
     return {}
 
 

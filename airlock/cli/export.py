@@ -18,6 +18,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.export import export
     from airlock.cli.session import print_json
     from airlock.core.canonical_json import MAX_SIZE
+    from airlock.errors import UsageError
+    from airlock.formats.delta_index import MEMBER as DELTA
     from airlock.formats.index import parse_index
     from airlock.storage.archive import Archive
 
@@ -25,6 +27,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     kinds = {"wheel"} if arguments.wheels else None
     with arguments.bundle.open("rb") as stream:
         bundle = Archive(stream, str(arguments.bundle))
+        if DELTA in bundle.members:
+            hint = "restore the bundle with `airlock apply` first"
+            raise UsageError(str(arguments.bundle), "not a bundle but a delta", hint=hint)
         index = parse_index(bundle.read("index.json", MAX_SIZE), f"{arguments.bundle}: index.json")
         paths = export(
             bundle,

@@ -16,7 +16,30 @@ def read_lock(path: Path) -> Lockfile:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(str(path), "no such lock", hint="write it with `airlock lock`") from error
+    if data[257:262] == b"ustar":
+        hint = "give the lock that it was built from"
+        raise UsageError(str(path), "not a lock but a bundle or delta", hint=hint)
     return parse_lockfile(data, path.name)
+
+
+def note_what_moved(session: Session, lock: Path, lockfile: Lockfile) -> None:
+    """Tell where the manifest beside the lock says something else by now. The lock is what gets built all the same."""
+    from airlock.connected.lock import differing, inputs
+    from airlock.formats.manifest import parse_manifest
+    from airlock.kinds.registry import sections
+
+    path = lock.with_suffix(".toml")
+    if not path.is_file():
+        return
+    try:
+        manifest = parse_manifest(path.read_bytes(), path.name, sections())
+        changed = ", ".join(differing(inputs(manifest, path.name, lock.parent), lockfile))
+    except UsageError as error:
+        changed = str(error)
+    if changed:
+        session.reporter.note(
+            f"warning: {lock.name} is built as it stands, and no longer answers {path.name}: {changed}"
+        )
 
 
 def chosen_targets(lockfile: Lockfile, names: Sequence[str] | None, where: str) -> tuple[str, ...]:

@@ -42,6 +42,9 @@ def new_key(passphrase: bytes | None) -> KeyPair:
 
 def read_signer(data: bytes, passphrase: bytes | None, where: str) -> CryptoSigner:
     """A private key, ready to sign. Raises UsageError where it is none, or the passphrase is not its own."""
+    if b"-----BEGIN" not in data:
+        hint = "NAME.key signs and NAME.pub does not: `airlock key new NAME` makes both"
+        raise UsageError(where, "not a private key", hint=hint)
     try:
         private = load_pem_private_key(data, passphrase)
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:

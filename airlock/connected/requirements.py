@@ -12,6 +12,9 @@ from airlock.errors import UsageError
 
 _INCLUDES = ("-r", "--requirement")
 _CONSTRAINTS = ("-c", "--constraint")
+_ELSEWHERE = "remove the line, and write it into airlock.toml"
+_OWN_TREE = 'remove the line; the project\'s own tree is `source = "."` below [python] in airlock.toml'
+_INSTEAD = {"-e": _OWN_TREE, "--editable": _OWN_TREE}
 _LEFT_OUT = {
     "--hash": "hashes are left out: airlock.lock has its own",
     "--require-hashes": "hashes are left out: airlock.lock has its own",
@@ -75,9 +78,7 @@ def _read(path: Path, collected: Collected, into: dict[str, None], seen: set[tup
         elif option in _LEFT_OUT:
             collected.warnings[f"{where}: {_LEFT_OUT[option]}"] = None
         elif option:
-            raise UsageError(
-                where, f"airlock has no {option}", hint="remove the line, and write it into airlock.toml"
-            )
+            raise UsageError(where, f"airlock has no {option}", hint=_INSTEAD.get(option, _ELSEWHERE))
         else:
             into[_requirement(line, where, collected)] = None
 
@@ -87,7 +88,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(str(path), "cannot be read as a requirements file", found=str(error)) from error
+        found = getattr(error, "strerror", None) or str(error)
+        raise UsageError(str(path), "cannot be read as a requirements file", found=found) from error
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number

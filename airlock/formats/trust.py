@@ -67,7 +67,9 @@ def _parse(data: bytes, where: str, role: str) -> Metadata[Any]:
     try:
         return Metadata.from_bytes(data)
     except DeserializationError as error:
-        raise IntegrityError(where, f"not TUF {role} metadata: {error.__cause__ or error}") from error
+        cause = error.__cause__ or error
+        why = f"{cause} is missing" if isinstance(cause, KeyError) else str(cause)
+        raise IntegrityError(where, f"not TUF {role} metadata: {why}") from error
 
 
 def _other_role(where: str, expected: str, metadata: Metadata[Any]) -> IntegrityError:

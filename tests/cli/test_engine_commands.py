@@ -177,3 +177,70 @@ def test_export_writes_every_wheel_to_the_bit(shop: Shop, tmp_path: Path) -> Non
 def test_export_all_gives_files_as_well(shop: Shop, tmp_path: Path) -> None:
     shop.run("export", OLD, "--all", str(tmp_path), "-q")
     assert "banner.txt" in {path.name for path in tmp_path.iterdir()}
+
+
+def _signed(shop: Shop, folder: Path) -> Path:
+    """A bundle of v1.lock in `folder`, signed."""
+    shop.run("build", "--lock", "v1.lock", "--offline", "-q", "-o", str(folder))
+    shop.run("key", "new", "release", "-o", str(folder))
+    bundle = folder / Path(OLD).name
+    shop.run("sign", str(bundle), "--key", str(folder / "release.key"))
+    return bundle
+
+
+def test_a_build_over_a_signed_bundle_says_that_the_signatures_are_gone(shop: Shop, tmp_path: Path) -> None:
+    bundle = _signed(shop, tmp_path)
+    build = ("build", "--lock", "v1.lock", "--offline", "-o", str(tmp_path))
+    assert f"warning: {bundle.name} was signed and is not any more" in shop.run(*build).stderr
+    assert "was signed" not in shop.run(*build).stderr
+
+
+def test_a_lock_that_the_manifest_left_behind_is_built_with_a_warning(shop: Shop, tmp_path: Path) -> None:
+    build = ("build", "--lock", str(tmp_path / "airlock.lock"), "--offline")
+    (tmp_path / "airlock.lock").write_bytes((shop.folder / "v1.lock").read_bytes())
+    assert "warning" not in shop.run(*build).stderr
+    (tmp_path / "airlock.toml").write_text("[python]\nrequirments = []\n")
+    assert "no longer answers airlock.toml: airlock.toml: " in shop.run(*build).stderr
+    (tmp_path / "airlock.toml").write_text(
+        '[project]\nname = "plant-gateway"\nversion = "9.0"\n'
+        '[[target]]\nname = "plant"\npython = "3.11"\nplatform = "manylinux_2_28_x86_64"\n'
+    )
+    assert "airlock.lock is built as it stands, and no longer answers airlock.toml" in shop.run(*build).stderr
+
+
+def test_a_delta_refuses_to_carry_signatures_that_are_not_there(shop: Shop, tmp_path: Path) -> None:
+    delta = ("delta", "v1.lock", "v2.lock", "--offline", "-o", str(tmp_path), "--signed", NEW)
+    refused = shop.run(*delta, code=2)
+    assert f"{NEW}: not signed" in refused.stderr
+    assert "airlock sign" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_in_the_place_of_a_lock_is_named_as_one(shop: Shop) -> None:
+    refused = shop.run("delta", OLD, NEW, "--offline", code=2)
+    assert "not a lock but a bundle or delta" in refused.stderr
+
+
+def test_a_delta_has_no_originals_to_export(shop: Shop, tmp_path: Path) -> None:
+    refused = shop.run("export", DELTA, "--wheels", str(tmp_path / "wheels"), code=2)
+    assert "not a bundle but a delta" in refused.stderr
+    assert "airlock apply" in refused.stderr
+
+
+def test_what_is_neither_bundle_delta_nor_lock_is_not_taken_for_a_lock(shop: Shop, tmp_path: Path) -> None:
+    for name, text in (("airlock.toml", "[project]\n"), ("root.json", "{}")):
+        (tmp_path / name).write_text(text)
+        refused = shop.run("inspect", str(tmp_path / name), code=2)
+        assert "neither a bundle, a delta nor a lock" in refused.stderr
+
+
+def test_a_public_key_does_not_sign_and_is_told_from_the_private_one(shop: Shop, tmp_path: Path) -> None:
+    bundle = _signed(shop, tmp_path)
+    refused = shop.run("sign", str(bundle), "--key", str(tmp_path / "release.pub"), code=2)
+    assert "release.pub: not a private key\nhint: NAME.key signs and NAME.pub does not" in refused.stderr
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(shop: Shop) -> None:
+    refused = shop.run("instal", "x.airlock", code=2)
+    assert refused.stderr == "error: airlock: no such command: 'instal'\nhint: did you mean 'install'?\n"
+    assert "see `airlock --help`" in shop.run("zzz", code=2).stderr

@@ -155,7 +155,7 @@ error: target plant: made for another root: expected /opt/plant, found SITE
 hint: install with --root /opt/plant
 """,
     "no python": """\
-error: not-python: not a Python interpreter that runs, [Errno 2] No such file or directory: 'not-python'
+error: not-python: not a Python interpreter that runs, No such file or directory
 """,
 }
 

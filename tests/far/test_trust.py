@@ -313,3 +313,8 @@ def test_a_private_key_never_replaces_a_file(tmp_path: Path) -> None:
 
 def test_the_short_form_can_be_read_aloud() -> None:
     assert short_form(digest_of(b"")) == "e3b0 c442 98fc 1c14"
+
+
+def test_a_file_that_is_no_trust_root_is_told_by_what_it_lacks() -> None:
+    with pytest.raises(IntegrityError, match="not TUF root metadata: 'signed' is missing"):
+        verified_root(b"{}", "release.pub")

@@ -101,7 +101,7 @@ class Explainer:
         if hindered:
             version, reason = hindered[0]
             return f"no file of {name} can be used: the nearest, {version}, {reason}", None
-        return self._no_wheel(page, name, admits)
+        return self._no_wheel(page, name, admits) or _no_version(page, name, wanted)
 
     def _no_wheel(self, page: Page, name: NormalizedName, admits: "_Admits") -> tuple[str, str | None] | None:
         only = sorted(((v, row["filename"]) for row, v in sdists(page, name) if admits(v)), reverse=True)
@@ -110,6 +110,16 @@ class Explainer:
             hint = f"airlock takes wheels only: ask for a version of {name} that has one, or provide one on an index of yours"
             return f"{name} {version} has only a source distribution ({file})", hint
         return None
+
+
+def _no_version(page: Page, name: NormalizedName, wanted: list[Asked]) -> tuple[str, str] | None:
+    """One requirement that no version answers even alone, so that loosening another would not help."""
+    versions = {row[1] for row in wheels(page, name)} | {version for _, version in sdists(page, name)}
+    for one in wanted:
+        if versions and not any(one.specifier.contains(version, prereleases=True) for version in versions):
+            what = f"the index {page.index!r} has no version of {name} that is {one.specifier}"
+            return what, f"the newest that it has is {max(versions)}"
+    return None
 
 
 class _Admits:

@@ -156,7 +156,7 @@ def _failure(where: str, error: BaseException, reporter: Reporter) -> Resolution
 def _files(tree: Path) -> Iterator[str]:
     """Relative paths of the files that count, by the bytes of the path. Links that lead out of the tree are left out."""
     if not tree.is_dir():
-        raise UsageError(str(tree), "no such source tree")
+        raise UsageError(str(tree), "no such source tree", hint="`source` below [python] names it")
     root = tree.resolve()
     found: list[str] = []
     for directory, names, files in os.walk(root):
