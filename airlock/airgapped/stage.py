@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from airlock.airgapped.host import Interpreter
@@ -17,7 +16,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.index import BundleIndex
 from airlock.kinds import Kind, Room
 from airlock.storage.archive import Archive
-from airlock.storage.expanded_stream import members_of, original_of
+from airlock.storage.expanded_stream import Contents, original_of
 
 ENVIRONMENT = "the virtual environment"
 """The owner of what belongs to no artifact."""
@@ -78,17 +77,23 @@ class Layout:
 
     def _claim(self, owner: str, path: SafePath) -> None:
         name = _folded(path)
-        parents = [str(parent) for parent in PurePosixPath(name).parents][:-1]
-        for key, claimed in (
-            (name, self._names),
-            (name, self._folders),
-            *((p, self._names) for p in parents),
-        ):
+        fresh = self._fresh_folders(name)
+        for key, claimed in ((name, self._names), (name, self._folders), *((p, self._names) for p in fresh)):
             if (other := claimed.get(key)) is not None:
                 raise self._conflict(owner, path, other)
         self._names[name] = path
-        self._folders.update(dict.fromkeys(parents, path))
+        self._folders.update(dict.fromkeys(fresh, path))
         self.owners[path] = owner
+
+    def _fresh_folders(self, name: str) -> list[str]:
+        """The folders above that nothing was put into yet. What is a folder is never claimed as a file later, so the
+        others, and what is above them, need no second look."""
+        fresh = []
+        folder = name.rpartition("/")[0]
+        while folder and folder not in self._folders:
+            fresh.append(folder)
+            folder = folder.rpartition("/")[0]
+        return fresh
 
     def _conflict(self, owner: str, path: SafePath, other: SafePath) -> IntegrityError:
         same = "" if path == other else f", as {other!r}"
@@ -96,6 +101,8 @@ class Layout:
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", path.casefold())
 
 
@@ -111,7 +118,8 @@ def lay_out(
         room = Room(
             target=index.target, interpreter=place.python, write=partial(layout.file, entry.artifact.label)
         )
-        kind.place(entry.artifact, partial(members_of if kind.opened else original_of, archive, entry), room)
+        contents = Contents(archive, entry) if kind.opened else partial(original_of, archive, entry)
+        kind.place(entry.artifact, contents, room)
         reporter.advance(task, entry.expanded.size)
     reporter.finish(task)
 

@@ -13,15 +13,30 @@ from airlock.errors import IntegrityError
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
+_SIZE = slice(124, 135)
 MAX_SIZE = 1 << 40
 """Bytes; no file may declare more."""
 
 
-def header(name: str, size: int) -> bytes:
-    """Everything that stands before the bytes of a file."""
+def _written(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.mtime = size, 0o644, 0
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict")
+
+
+_EMPTY = _written("", 0)
+_BEFORE, _BETWEEN, _AFTER = _EMPTY[100:124], _EMPTY[135:148], _EMPTY[156:]
+_REST = sum(_BEFORE) + sum(_BETWEEN) + sum(_AFTER) + 8 * ord(" ")
+
+
+def header(name: str, size: int) -> bytes:
+    """Everything that stands before the bytes of a file: what tarfile writes, put together faster, as a wheel has
+    thousands."""
+    spelled, digits = name.encode(), b"%011o" % size
+    if len(spelled) > 100 or len(digits) > 11:
+        return _written(name, size)
+    checksum = b"%06o\0 " % (_REST + sum(spelled) + sum(digits))
+    return b"".join((spelled.ljust(100, b"\0"), _BEFORE, digits, _BETWEEN, checksum, _AFTER))
 
 
 def padding(size: int) -> bytes:
@@ -49,8 +64,7 @@ class Reader:
         """The size and the bytes of the next file, which must be called `name` and be at most `limit` bytes. What is
         left of them is skipped when anything else is read."""
         self._skip()
-        spelling = header(name, 0)
-        start = self._exactly(len(spelling))
+        start = self._exactly(len(header(name, 0)))
         size = self._size(start[-BLOCK:])
         if header(name, size) != start:
             raise self.fault(f"not the header of {name[:120]!r} as it must be spelled")
@@ -73,7 +87,10 @@ class Reader:
             pass
 
     def _size(self, block: bytes) -> int:
+        """What the block seems to say; the caller compares it with the one spelling of that."""
         try:
+            if (digits := block[_SIZE]).isdigit():
+                return int(digits, 8)
             size = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape").size
         except (tarfile.HeaderError, ValueError) as error:
             raise self.fault(f"not a tar header, {error}") from error
@@ -90,7 +107,7 @@ class Reader:
             left -= len(chunk)
             self.offset += len(chunk)
             yield chunk
-        if any(self._exactly(len(padding(size)))):
+        if any(self._exactly(-size % BLOCK)):
             raise self.fault("padding is not zero")
 
     def _exactly(self, size: int) -> bytes:

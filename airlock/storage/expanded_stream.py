@@ -13,6 +13,9 @@ from airlock.formats.index import IndexEntry
 from airlock.storage.archive import Archive
 from airlock.storage.frames import decompress
 
+IN_MEMORY = 32 << 20
+"""Bytes."""
+
 
 class ChunkStream(io.RawIOBase):
     """An iterator of chunks as a stream that is read once, from its start."""
@@ -61,6 +64,24 @@ def original_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
                 )
             original.seek(0)
             yield Member(name="", size=size, mode=0, chunks=chunks_of(original))
+
+
+class Contents:
+    """The files of one artifact, as often as they are asked for. A frame of up to IN_MEMORY bytes of content is
+    decompressed once, and its digest is checked before the first file is given; a larger one every time."""
+
+    def __init__(self, archive: Archive, entry: IndexEntry) -> None:
+        self._archive, self._entry = archive, entry
+        self._content: bytes | None = None
+
+    def __call__(self) -> Iterator[Member]:
+        if self._entry.expanded.size > IN_MEMORY:
+            return members_of(self._archive, self._entry)
+        if self._content is None:
+            with _opened(self._archive, self._entry) as (_, stream):
+                self._content = b"".join(chunks_of(stream))
+        form = form_named(self._entry.expanded.form, f"{self._archive.where}: member {self._entry.frame}")
+        return form.members(io.BytesIO(self._content))
 
 
 @contextmanager

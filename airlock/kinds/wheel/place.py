@@ -166,12 +166,17 @@ class _Destination(WheelDestination):
     def write_file(self, scheme: Any, path: Any, stream: IO[bytes], is_executable: bool) -> RecordEntry:
         if not isinstance(stream, _Stream):
             return self._write(scheme, path, [stream.read()], 0o644)
-        source = _Watched(stream, self._information, self._where)
-        chunks, mode = source.chunks(), 0o755 if is_executable or scheme == "scripts" else 0o644
+        promise = _Promise(stream, self._information, self._where)
+        if scheme != "scripts" and promise.algorithm == "sha256":
+            record = self._write(scheme, path, stream.chunks, 0o755 if is_executable else 0o644)
+            assert record.hash_ is not None, "it was just given one"
+            promise.check(record.hash_.value, record.size)
+            return record
+        chunks, found = promise.watched()
         if scheme == "scripts":
             chunks = _with_interpreter(chunks, self._room.interpreter)
-        record = self._write(scheme, path, chunks, mode)
-        source.check()
+        record = self._write(scheme, path, chunks, 0o755 if is_executable or scheme == "scripts" else 0o644)
+        promise.check(*found())
         return record
 
     def finalize_installation(
@@ -193,34 +198,36 @@ class _Destination(WheelDestination):
         return RecordEntry(path, Hash("sha256", _spelled(digest)), size)
 
 
-class _Watched:
-    """A member on its way to the disk, compared with its line in RECORD at the end."""
+class _Promise:
+    """What RECORD says of a member, compared at the end of its way to the disk."""
 
     def __init__(self, stream: _Stream, information: _Information, where: str) -> None:
-        self._stream, self._where = stream, f"{where}: {stream.name}"
+        self._chunks, self._where = stream.chunks, f"{where}: {stream.name}"
         record = RecordEntry.from_elements(*information.records.get(stream.name, (stream.name, "", "")))
         self._expected, self._size = record.hash_, record.size
-        if self._expected and self._expected.name not in _HASHES:
+        self.algorithm = self._expected.name if self._expected else ""
+        if self._expected and self.algorithm not in _HASHES:
             raise IntegrityError(
                 self._where, "RECORD has a weak digest", expected="sha256", found=self._expected.name
             )
-        self._hash = hashlib.new(self._expected.name) if self._expected else None
-        self._count = 0
 
-    def chunks(self) -> Iterator[bytes]:
-        for chunk in self._stream.chunks:
-            self._count += len(chunk)
-            if self._hash:
-                self._hash.update(chunk)
-            yield chunk
+    def watched(self) -> tuple[Iterator[bytes], Callable[[], tuple[str, int]]]:
+        """The chunks, and what will be known of them at their end, where the disk's own sha256 does not tell it."""
+        hasher, size = hashlib.new(self.algorithm or "sha256"), 0
 
-    def check(self) -> None:
-        if self._expected is None or self._hash is None:
-            return
-        found = _plain(self._hash.digest())
-        if found != self._expected.value or self._size not in (None, self._count):
+        def chunks() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in self._chunks:
+                size += len(chunk)
+                hasher.update(chunk)
+                yield chunk
+
+        return chunks(), lambda: (_plain(hasher.digest()), size)
+
+    def check(self, digest: str, size: int | None) -> None:
+        if self._expected and (digest != self._expected.value or self._size not in (None, size)):
             raise IntegrityError(
-                self._where, "not what RECORD says", expected=self._expected.value, found=found
+                self._where, "not what RECORD says", expected=self._expected.value, found=digest
             )
 
 
