@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airlock.core.artifact import Artifact
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, ResolutionError, UsageError
 from airlock.kinds.wheel.canonical import canonical_wheel
+from airlock.kinds.wheel.own import rebuild
 from airlock.kinds.wheel.source import build_source, tree_digest
 from tests.manifests import write
-from tests.near_side import Recorder
+from tests.near_side import Recorder, near_side
 
 BACKEND = """
 import os, time, zipfile
@@ -215,3 +217,21 @@ def test_a_link_out_of_the_tree_is_left_out(tmp_path: Path) -> None:
     write(tmp_path / "secret", "secret")
     (tree / "link").symlink_to(tmp_path / "secret")
     assert tree_digest(tree) == before
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_lock_cannot_have_code_run_that_lies_outside(tmp_path: Path, absolute: bool) -> None:
+    outside = a_project(tmp_path / "outside")
+    directory = tmp_path / "project"
+    directory.mkdir()
+    artifact = Artifact(
+        kind="wheel",
+        name="plant-gateway",
+        version="2.0.0",
+        file="plant_gateway-2.0.0-py3-none-any.whl",
+        size=1,
+        digest=digest_of(b"x"),
+        origin={"source": str(outside) if absolute else "../outside"},
+    )
+    with pytest.raises(IntegrityError, match="names a source tree that is outside"):
+        rebuild(artifact, None, near_side(directory))

@@ -65,11 +65,12 @@ def inspect(stream: BinaryIO, where: str, *, deep: bool) -> Summary:
 
 
 def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
-    if size > MAX_SIZE:
-        raise UsageError(where, "neither a bundle, a delta nor a lock")
     stream.seek(0)
+    data = stream.read(MAX_SIZE + 1)  # not `size`, which a device gives as 0
+    if len(data) > MAX_SIZE:
+        raise UsageError(where, "neither a bundle, a delta nor a lock")
     try:
-        lockfile = parse_lockfile(stream.read(), where)
+        lockfile = parse_lockfile(data, where)
     except IntegrityError as error:
         if where.endswith(".lock"):
             raise

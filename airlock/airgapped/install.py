@@ -5,7 +5,7 @@ generations that exist, synced, renamed into place, and switched to. Until the s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,12 +24,13 @@ from airlock.airgapped.site import (
     staging_of,
 )
 from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out
-from airlock.airgapped.switch import Surroundings, recover, switch
+from airlock.airgapped.switch import Surroundings, recover, sweep, switch
 from airlock.airgapped.verify import VerifiedBundle
 from airlock.core.digest import CHUNK, Digest, chunks_of
 from airlock.core.paths import SafePath
 from airlock.core.target import Target
 from airlock.core.tree import Change, Tree, changes
+from airlock.errors import AirlockError
 from airlock.formats.generation import Generation
 from airlock.formats.index import frame_name
 from airlock.storage.archive import Archive
@@ -85,7 +86,7 @@ def install_locked(
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
         return _outcome(before, before.number)
-    generation = _stage(bundle, site, choices, base, world)
+    generation = _staged(bundle, site, choices, base, world)
     done = switch(site, act, generation, world)
     return _outcome(generation, done.before)
 
@@ -109,6 +110,18 @@ def plan(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundin
 
 def _place(site: Site, number: int, base: Interpreter) -> Place:
     return Place(python=str(site.path(directory_of(number)) / "bin/python"), interpreter=base)
+
+
+def _staged(
+    bundle: VerifiedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
+) -> Generation:
+    """As `_stage`; where it fails, what it wrote goes at once, for the disk may be full of it."""
+    try:
+        return _stage(bundle, site, choices, base, world)
+    except (AirlockError, OSError, KeyboardInterrupt):
+        with suppress(OSError):
+            sweep(site)
+        raise
 
 
 def _stage(

@@ -98,6 +98,11 @@ def recover(site: Site, world: Surroundings) -> None:
     """Finish or undo what an interrupted command left. The caller holds the lock."""
     if (act := site.intent()) is not None:
         _resume(site, act, world)
+    sweep(site)
+
+
+def sweep(site: Site) -> None:
+    """Remove what was prepared and never switched to."""
     for name in list(_leftovers(site)):
         site.disk.remove(name)
 

@@ -44,12 +44,35 @@ def opened(root: Path) -> "Iterator[Site]":
     from airlock.airgapped.site import Site
     from airlock.storage.disk import RealDisk
 
-    path = root.resolve()
+    path = _real(root)
     disk = RealDisk(path)
     try:
         yield Site(root=path, disk=disk)
     finally:
         disk.close()
+
+
+def _real(root: Path) -> Path:
+    """The site's root, links resolved. It stands in the first line of scripts and in records, so it must be text."""
+    from airlock.core.paths import safe_path
+    from airlock.errors import IntegrityError, UsageError
+
+    try:
+        path = root.resolve()
+        safe_path(str(path).lstrip("/") or "root", "--root")
+    except RuntimeError as error:
+        raise UsageError("--root", "a link that leads to itself", found=repr(str(root))) from error
+    except IntegrityError as error:
+        raise UsageError("--root", "not a path that scripts can name", found=error.found) from error
+    return path
+
+
+def read_trust_root(path: Path) -> bytes:
+    """Never more than a byte too much: what is no trust root may be of any size."""
+    from airlock.formats.trust import MAX_METADATA
+
+    with path.open("rb") as stream:
+        return stream.read(MAX_METADATA + 1)
 
 
 def world_of(session: Session) -> "Surroundings":
@@ -82,7 +105,7 @@ def verified(path: Path, root: bytes, session: Session) -> "Iterator[VerifiedBun
 def root_for(site: "Site", given: Path | None) -> bytes:
     from airlock.airgapped.preflight import trusted_root
 
-    return trusted_root(site, given.read_bytes() if given else None, str(given))
+    return trusted_root(site, read_trust_root(given) if given else None, str(given))
 
 
 def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:

@@ -1,9 +1,11 @@
 """Turn every exception of a command into a message and an exit code."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
 
+from airlock.cli.plain import plain
 from airlock.errors import AirlockError
 
 INTERRUPTED = 130
@@ -11,6 +13,7 @@ BROKEN_PIPE = 141
 
 
 def guarded(arguments: list[str], run: Callable[[list[str]], int]) -> int:
+    _spell_out_what_the_terminal_lacks()
     try:
         code = run(arguments)
         sys.stdout.flush()
@@ -31,6 +34,12 @@ def guarded(arguments: list[str], run: Callable[[list[str]], int]) -> int:
 
 def tell(error: AirlockError) -> None:
     """`error: WHERE: what: expected X, found Y`, then `hint: …`, on stderr."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {plain(str(error))}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(f"hint: {plain(error.hint)}", file=sys.stderr)
+
+
+def _spell_out_what_the_terminal_lacks() -> None:
+    """A path that stdout's encoding has no characters for is no reason to end halfway; stderr does so by itself."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -3,6 +3,7 @@
 import argparse
 
 from airlock.cli.far_side import add_root
+from airlock.cli.plain import plain
 from airlock.cli.session import Session, print_json
 
 
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     for act in acts:
         print(f"{date(act.time)}  {act.act:<8}  {act.before} → {act.after}  {act.version}  {act.outcome}")
         for line in act.detail.splitlines():
-            print(f"    {line}")
+            print(f"    {plain(line)}")
 
 
 def date(seconds: int) -> str:

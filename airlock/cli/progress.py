@@ -3,6 +3,8 @@
 import threading
 from typing import TYPE_CHECKING, TextIO
 
+from airlock.cli.plain import plain
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -23,7 +25,7 @@ class Console:
             return
         with self._lock:
             progress = self._progress or self._open()
-            self._tasks[task] = progress.add_task(task, total=total)
+            self._tasks[task] = progress.add_task(plain(task), total=total)
 
     def advance(self, task: str, amount: int) -> None:
         with self._lock:
@@ -46,6 +48,7 @@ class Console:
         self._line(f"warning: {text}")
 
     def _line(self, text: str) -> None:
+        text = plain(text)
         with self._lock:
             if self._progress:
                 self._progress.console.print(text, markup=False, highlight=False)

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from airlock.core.reporter import Reporter, Silent
+from airlock.errors import UsageError
+
+_LAST = 253_402_300_799
+"""Seconds: the end of the year 9999."""
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,16 @@ class Session:
     def now(self) -> int:
         """Seconds since the epoch; `SOURCE_DATE_EPOCH` stands in for the clock where it is set."""
         fixed = self.environment.get("SOURCE_DATE_EPOCH")
-        return int(fixed) if fixed else int(time.time())
+        if not fixed:
+            return int(time.time())
+        if not (fixed.isascii() and fixed.isdigit()) or int(fixed[:_DIGITS]) > _LAST or len(fixed) > _DIGITS:
+            raise UsageError(
+                "SOURCE_DATE_EPOCH",
+                "not a time",
+                expected=f"seconds from 0 to {_LAST}",
+                found=repr(fixed[:40]),
+            )
+        return int(fixed)
 
 
 def _cache(environment: Mapping[str, str]) -> Path:

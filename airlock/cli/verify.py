@@ -21,10 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.verify import verify, verify_index
+    from airlock.cli.far_side import read_trust_root
     from airlock.storage.archive import Archive
 
     path: Path = arguments.file
-    root = arguments.trust.read_bytes()
+    root = read_trust_root(arguments.trust)
     with path.open("rb") as stream:
         archive = Archive(stream, str(path))
         if _DELTA in archive.members:

@@ -40,15 +40,16 @@ def inflated(chunks: Iterable[bytes], size: int, where: str) -> Iterator[bytes]:
     left = size
     try:
         for chunk in chunks:
-            while chunk:
-                # One byte more than is left to come, so that a longer stream shows itself.
-                data = inflater.decompress(chunk, min(CHUNK, left + 1))
+            # Until nothing comes: zlib may have taken all of its input and still owe a thousand bytes for each of it. One
+            # byte more than is left to come, so that a longer stream shows itself.
+            while data := inflater.decompress(chunk, min(CHUNK, left + 1)):
                 left -= len(data)
-                if left < 0 or inflater.unused_data:
+                if left < 0:
                     raise _wrong_size(where, size)
-                if data:
-                    yield data
+                yield data
                 chunk = inflater.unconsumed_tail
+            if inflater.unused_data:
+                raise _wrong_size(where, size)
     except zlib.error as error:
         raise IntegrityError(where, f"damaged deflate stream, {error}") from error
     if left or not inflater.eof:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
-REVISION = 1
+REVISION = 2
 """Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
 
 

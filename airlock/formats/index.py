@@ -13,6 +13,7 @@ from airlock.core.target import Target
 from airlock.errors import IntegrityError
 from airlock.formats.rows import (
     MAX_ARTIFACT,
+    plain_text,
     read_artifact,
     read_encoder,
     read_health,
@@ -26,6 +27,7 @@ from airlock.formats.rows import (
 )
 
 FORMAT = "airlock-bundle/1"
+RAW = "raw/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +131,14 @@ def _entry(fields: Fields) -> IndexEntry:
     entry = IndexEntry(
         artifact=artifact,
         expanded=Expanded(
-            form=expanded.text("form"),
+            form=expanded.parsed("form", plain_text),
             size=expanded.integer("size", limit=MAX_ARTIFACT),
             digest=expanded.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
         ),
     )
     expanded.done()
     fields.done()
+    content = entry.expanded
+    if content.form == RAW and (content.digest, content.size) != (artifact.digest, artifact.size):
+        raise fields.fault("expanded", f"{RAW} is the artifact itself, but has another digest or size")
     return entry

@@ -1,5 +1,6 @@
 """The parts that lockfile, index and delta index have in common, read from and written to plain tables."""
 
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -48,7 +49,8 @@ def write_project(project: Project) -> dict[str, Any]:
 
 def read_target(fields: Fields) -> Target:
     """The keys that name a target; the caller asks for its own and calls `done`."""
-    name, prefix = fields.parsed("name", _name), fields.text("prefix", "")
+    name = fields.parsed("name", _name)
+    prefix = fields.parsed("prefix", plain_text) if "prefix" in fields else ""
     python, platform = fields.text("python"), fields.text("platform")
     try:
         return Target(name=name, python=python, platform=platform, prefix=prefix)
@@ -63,7 +65,9 @@ def write_target(target: Target) -> dict[str, Any]:
 
 def read_encoder(fields: Fields) -> Encoder:
     encoder = Encoder(
-        name=fields.text("name"), version=fields.text("version"), level=fields.integer("level", limit=22)
+        name=fields.text("name"),
+        version=fields.parsed("version", plain_text),
+        level=fields.integer("level", limit=22),
     )
     if encoder.name != "zstd":
         raise fields.fault("name", f"expected 'zstd', found {encoder.name!r}")
@@ -90,15 +94,22 @@ def write_health(check: HealthCheck) -> dict[str, Any]:
 def read_artifact(fields: Fields) -> Artifact:
     """The keys of an artifact; the caller asks for its own and calls `done`."""
     return Artifact(
-        kind=fields.text("kind"),
-        name=fields.text("name"),
-        version=fields.text("version", ""),
+        kind=fields.parsed("kind", plain_text),
+        name=fields.parsed("name", plain_text),
+        version=fields.parsed("version", plain_text) if "version" in fields else "",
         file=fields.parsed("file", _file_name),
         size=fields.integer("size", limit=MAX_ARTIFACT),
         digest=fields.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
         placement=_strings(fields, "placement"),
         origin=_strings(fields, "origin"),
     )
+
+
+def plain_text(text: str, place: str) -> str:
+    """Such words are shown before anything is verified, so there is nothing in them that a terminal would obey."""
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError(f"holds a control character: {text!r}")
+    return text
 
 
 def _file_name(text: str, place: str) -> str:

@@ -107,6 +107,9 @@ def signed_index(metadata: Metadata[Targets], where: str) -> TargetFile:
     if len(targets) != 1 or metadata.signed.delegations is not None:
         found = f"{len(targets)} targets"
         raise IntegrityError(where, "not the metadata of a bundle", expected="one target", found=found)
+    if set(targets[0].hashes) != {"sha256"}:
+        found = ", ".join(sorted(targets[0].hashes))
+        raise IntegrityError(where, "signs a digest that may be weak", expected="sha256 alone", found=found)
     return targets[0]
 
 

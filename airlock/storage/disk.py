@@ -119,7 +119,7 @@ class RealDisk:
             folder, _, name = path.rpartition("/")
             descriptor = _enter(self._directory(folder), name)
         else:
-            self.root.mkdir(parents=True, exist_ok=True)
+            _make(self.root)
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open[path] = descriptor
         while len(self._open) > _KEPT_OPEN:
@@ -181,6 +181,14 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _make(path: Path) -> None:
+    """With its parents; whatever the umask, those who run what is installed below may pass."""
+    if not path.exists():
+        _make(path.parent)
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
 
 
 def _enter(folder: int, name: str) -> int:

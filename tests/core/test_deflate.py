@@ -3,6 +3,7 @@ import zlib
 import pytest
 
 from airlock.core.deflate import check_zlib, deflated, inflated
+from airlock.core.digest import CHUNK
 from airlock.errors import IntegrityError
 
 CONTENT = bytes(range(256)) * 40
@@ -34,3 +35,18 @@ def test_an_empty_stream_has_an_end_too() -> None:
     assert list(inflated(deflated([], 6), 0, "test")) == []
     with pytest.raises(IntegrityError):
         list(inflated([], 0, "test"))
+
+
+@pytest.mark.parametrize("size", [CHUNK, CHUNK + 8, 3 * CHUNK + 8, 9 * CHUNK])
+@pytest.mark.parametrize("cut", [1, 7, 1 << 20])
+def test_a_stream_that_is_a_thousandth_of_its_content_is_inflated_to_its_end(size: int, cut: int) -> None:
+    content = b"#!python"[: size % CHUNK] + bytes(size - size % CHUNK)
+    stream = b"".join(deflated([content], 6))
+    chunks = [stream[start : start + cut] for start in range(0, len(stream), cut)]
+    assert b"".join(inflated(chunks, size, "test")) == content
+
+
+def test_a_stream_that_still_owes_output_when_its_content_should_end_is_refused() -> None:
+    stream = b"".join(deflated([b"#!python" + bytes(CHUNK)], 6))
+    with pytest.raises(IntegrityError, match="not as long as it says"):
+        list(inflated([stream], CHUNK, "test"))

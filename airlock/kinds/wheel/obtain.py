@@ -19,7 +19,7 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
     if artifact.digest in near.store:
         return
     if "source" in artifact.origin:
-        rebuild(artifact, near)
+        rebuild(artifact, manifest, near)
         return
     url = _find(artifact, manifest.indexes if manifest else {}, near)
     download(url, artifact, near)

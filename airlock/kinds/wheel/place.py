@@ -22,6 +22,7 @@ from installer.scripts import Script
 from installer.sources import WheelSource
 from installer.utils import construct_record_file, parse_entrypoints
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest, hex_of
@@ -41,6 +42,8 @@ _HASHES = ("sha256", "sha384", "sha512")
 _PYTHON_LINE = b"#!python"
 _MAX_FIRST_LINE = 127
 """Bytes that every Linux kernel reads of a script's first line."""
+_MAX_HEAD = 8 << 20
+"""Bytes in which the first line of a script must end."""
 
 
 def place_wheel(artifact: Artifact, contents: Contents, room: Room) -> None:
@@ -73,8 +76,8 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
                 raise IntegrityError(f"{where}: {member.name}", "too large")
             found[member.name] = b"".join(member.chunks)
     folders = sorted({name.partition("/")[0] for name in found})
-    if len(folders) != 1 or not canonicalize_name(folders[0]).startswith(f"{artifact.name}-"):
-        expected = f"one folder {artifact.name}-….dist-info"
+    if len(folders) != 1 or not _is_of(folders[0], artifact):
+        expected = f"one folder {artifact.name}-{artifact.version}.dist-info"
         raise IntegrityError(where, "not a wheel", expected=expected, found=", ".join(folders) or "none")
     try:
         files = {name.partition("/")[2]: data.decode() for name, data in found.items()}
@@ -87,6 +90,16 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
         if name not in files:
             raise IntegrityError(f"{where}: {folders[0]}/{name}", "missing")
     return information
+
+
+def _is_of(folder: str, artifact: Artifact) -> bool:
+    """Whether `NAME-VERSION.dist-info` speaks of the artifact. Its version may be spelt in more than one way."""
+    name, _, version = folder.removesuffix(".dist-info").rpartition("-")
+    try:
+        same = Version(version.replace("_", "-")) == Version(artifact.version)
+    except InvalidVersion:
+        same = version == artifact.version
+    return same and canonicalize_name(name) == artifact.name
 
 
 class _Stream:
@@ -174,7 +187,7 @@ class _Destination(WheelDestination):
             return record
         chunks, found = promise.watched()
         if scheme == "scripts":
-            chunks = _with_interpreter(chunks, self._room.interpreter)
+            chunks = _with_interpreter(chunks, self._room.interpreter, f"{self._where}: {path}")
         record = self._write(scheme, path, chunks, 0o755 if is_executable or scheme == "scripts" else 0o644)
         promise.check(*found())
         return record
@@ -231,7 +244,7 @@ class _Promise:
             )
 
 
-def _with_interpreter(chunks: Iterator[bytes], interpreter: str) -> Iterator[bytes]:
+def _with_interpreter(chunks: Iterator[bytes], interpreter: str, where: str) -> Iterator[bytes]:
     """A script whose first line is `#!python` gets the path of the generation's own."""
     head = b""
     for chunk in chunks:
@@ -241,6 +254,10 @@ def _with_interpreter(chunks: Iterator[bytes], interpreter: str) -> Iterator[byt
     if head.startswith(_PYTHON_LINE):
         while b"\n" not in head and (chunk := next(chunks, b"")):
             head += chunk
+            if len(head) > _MAX_HEAD:
+                raise IntegrityError(
+                    where, "its first line has no end", expected=f"at most {_MAX_HEAD} bytes"
+                )
         head = _first_line(interpreter) + head.partition(b"\n")[2]
     return chain([head], chunks)
 
