@@ -29,3 +29,25 @@ def test_the_manifest_in_the_readme_is_valid() -> None:
         example.group(1).encode(), "README.md", sections() | {"python", "file", "config"}
     )
     assert manifest.project.name == "plant-gateway"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify", "no.airlock", "--trust", "README.md"),
+        ("verify", "README.md", "--trust", "no.json"),
+        ("install", "no.airlock", "--root", "site"),
+        ("update", "no.airdelta", "--root", "site"),
+        ("apply", "no.airlock", "README.md", "-o", "new"),
+        ("inspect", "no.lock"),
+        ("diff", "README.md", "no.lock"),
+        ("export", "no.airlock", "--wheels", "w"),
+        ("sign", "no.airlock", "--key", "README.md"),
+        ("build", "--check", "no.airlock"),
+    ],
+)
+def test_a_file_that_is_not_there_is_a_mistake_of_the_command_line(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command) == 2
+    assert "no such file: 'no." in capsys.readouterr().err

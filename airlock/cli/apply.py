@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("base", type=Path, metavar="BASE", help="the bundle that is at hand")
-    parser.add_argument("delta", type=Path, metavar="DELTA", help="the .airdelta that was carried over")
+    parser.add_argument("base", type=existing, metavar="BASE", help="the bundle that is at hand")
+    parser.add_argument("delta", type=existing, metavar="DELTA", help="the .airdelta that was carried over")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="NEW", help="the bundle to write")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reproducible", action="store_true", help="build twice, differently, and compare")
     parser.add_argument(
-        "--check", type=Path, metavar="BUNDLE", help="build, and compare with a bundle made elsewhere"
+        "--check", type=existing, metavar="BUNDLE", help="build, and compare with a bundle made elsewhere"
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="artifacts at a time (default: one a processor)"

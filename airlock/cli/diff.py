@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", type=Path, metavar="A", help="a bundle, delta or lock")
-    parser.add_argument("after", type=Path, metavar="B", help="another of the same sort")
+    parser.add_argument("before", type=existing, metavar="A", help="a bundle, delta or lock")
+    parser.add_argument("after", type=existing, metavar="B", help="another of the same sort")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parser.add_argument("bundle", type=existing, metavar="BUNDLE")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--wheels", type=Path, metavar="DIR", help="write every wheel to DIR")
     which.add_argument("--all", type=Path, metavar="DIR", help="write every artifact to DIR")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 
 def add_choices(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
     parser.add_argument(
-        "--trust", type=Path, metavar="ROOT.JSON", help="the trust root (needed once: the site pins it)"
+        "--trust", type=existing, metavar="ROOT.JSON", help="the trust root (needed once: the site pins it)"
     )
     parser.add_argument(
         "--python", metavar="PATH", help="the base interpreter (default: pythonX.Y on PATH, or airlock's own)"

@@ -1,9 +1,9 @@
 """`airlock inspect FILE`: what a bundle, delta or lock holds."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a bundle, delta or lock")
+    parser.add_argument("file", type=existing, metavar="FILE", help="a bundle, delta or lock")
     parser.add_argument(
         "--deep", action="store_true", help="read every frame of a bundle, to count opaque bytes"
     )

@@ -1,14 +1,14 @@
 """`airlock install`: a verified bundle becomes a new generation."""
 
 import argparse
-from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.far_side import add_choices, add_root
 from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parser.add_argument("bundle", type=existing, metavar="BUNDLE")
     add_root(parser)
     add_choices(parser)
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 _MOST_DAYS = 36_500
@@ -18,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--passphrase-file", type=Path, metavar="FILE", help="its first line protects the private key"
+        "--passphrase-file", type=existing, metavar="FILE", help="its first line protects the private key"
     )
 
 

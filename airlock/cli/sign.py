@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.key import add_passphrase, days
 from airlock.cli.session import Session, print_json
 
@@ -10,8 +11,8 @@ _DAY = 86_400
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a bundle or a delta")
-    parser.add_argument("--key", type=Path, required=True, metavar="KEY", help="the private release key")
+    parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
+    parser.add_argument("--key", type=existing, required=True, metavar="KEY", help="the private release key")
     add_passphrase(parser)
     parser.add_argument("--expires-days", type=days, default=365, metavar="N", help="default: 365")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.key import add_passphrase, days
 from airlock.cli.session import Session, print_json
 
@@ -13,19 +14,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="trust_command", metavar="init|show", required=True)
     init = commands.add_parser("init", help="make a trust root", description="Make a trust root.")
     init.add_argument(
-        "--root", type=Path, required=True, metavar="KEY", help="the private root key, signs it"
+        "--root", type=existing, required=True, metavar="KEY", help="the private root key, signs it"
     )
     init.add_argument(
-        "--release", type=Path, nargs="+", required=True, metavar="PUB", help="keys that may sign releases"
+        "--release",
+        type=existing,
+        nargs="+",
+        required=True,
+        metavar="PUB",
+        help="keys that may sign releases",
     )
     init.add_argument(
         "--threshold", type=int, default=1, metavar="N", help="how many of them must (default: 1)"
     )
-    init.add_argument("-o", "--output", type=Path, default=Path("root.json"), metavar="FILE")
+    init.add_argument("-o", "--output", type=Path, default=Path("trust-root.json"), metavar="FILE")
     init.add_argument("--expires-days", type=days, default=3650, metavar="N", help="default: 3650")
     add_passphrase(init)
     show = commands.add_parser("show", help="show a trust root", description="Show a trust root.")
-    show.add_argument("file", type=Path, metavar="ROOT.JSON")
+    show.add_argument("file", type=existing, metavar="ROOT.JSON")
     show.add_argument("--json", action="store_true", help="tell it as JSON")
 
 

@@ -2,14 +2,14 @@
 
 import argparse
 from functools import partial
-from pathlib import Path
 
+from airlock.cli.arguments import existing
 from airlock.cli.far_side import add_choices, add_root
 from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("delta", type=Path, metavar="DELTA")
+    parser.add_argument("delta", type=existing, metavar="DELTA")
     add_root(parser)
     add_choices(parser, dry_run=False)
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airlock.cli.arguments import existing
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ _DELTA = "delta.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a bundle or a delta")
-    parser.add_argument("--trust", type=Path, required=True, metavar="ROOT.JSON", help="the trust root")
+    parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
+    parser.add_argument("--trust", type=existing, required=True, metavar="ROOT.JSON", help="the trust root")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of
 from airlock.core.reporter import Reporter
-from airlock.errors import TargetError
+from airlock.errors import IntegrityError, TargetError
 from airlock.formats.index import BundleIndex, IndexEntry, write_index
 from airlock.formats.lockfile import Lockfile
+from airlock.kinds.registry import kind_named
 from airlock.storage.archive import ArchiveWriter
 from airlock.storage.atomic import replacing
 from airlock.storage.frame_cache import Frame, FrameCache
@@ -103,6 +104,7 @@ def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Works
 
     def make(artifact: Artifact) -> tuple[tuple[str, str], Frame]:
         frame = cache.frame(artifact, workshop.store)
+        _check_opened(artifact, frame)
         workshop.reporter.advance(task, artifact.size)
         return artifact.key, frame
 
@@ -113,6 +115,16 @@ def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Works
         pool.shutdown(cancel_futures=True)
         workshop.reporter.finish(task)
     return tuple(frame for _, frame in sorted(made.items(), key=lambda item: item[0]))
+
+
+def _check_opened(artifact: Artifact, frame: Frame) -> None:
+    """What the far side must open has to be opened here: it is too late to find out behind the gap."""
+    if frame.expanded.form == "raw/1" and kind_named(artifact.kind, artifact.label).opened:
+        raise IntegrityError(
+            artifact.label,
+            f"{artifact.file} is not a plain zip: damaged, or with encryption, zip64 or members out of order",
+            hint="fetch it again, pin another version, or repack it with Python's zipfile",
+        )
 
 
 def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> BundleIndex:

@@ -20,7 +20,7 @@ from airlock.formats.lockfile import Lockfile
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.frames import opened
 from airlock.storage.store import Store
-from tests.wheels import two_versions
+from tests.wheels import artifact, lock, two_versions
 
 GOLDEN = "sha256:a43f7f0918a96a68d4a98190193939cc270b86b36dec1c4c3fd1cfa5dd6d59e9"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
@@ -189,3 +189,13 @@ def test_artifacts_with_the_same_bytes_share_one_frame(tmp_path: Path) -> None:
         archive = Archive(stream, "a")
         assert f"frames/{hex_of(banner.artifact.digest)}.zst" in archive.members
         assert len(archive.members) == report.artifacts == 5
+
+
+def test_a_wheel_that_the_far_side_could_not_open_is_refused_while_it_can_be_helped(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    broken = lock("1.0.0", [artifact(store, "demo", "1.0", b"not a zip at all")])
+    with pytest.raises(
+        IntegrityError, match=r"wheel demo 1\.0: demo-1\.0-py3-none-any\.whl is not a plain zip"
+    ):
+        build(broken, "plant", workshop(store, tmp_path / "cache"), tmp_path / "a.airlock")
+    assert not (tmp_path / "a.airlock").exists()

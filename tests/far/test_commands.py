@@ -45,7 +45,7 @@ def near(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("root", "release", "stranger"), 1):
         fixed_key(folder / f"{name}.key", seed)
     made = airlock(folder, "trust", "init", "--root", "root.key", "--release", "release.key")
-    assert (made.returncode, made.stdout) == (0, "root.json\n"), made.stderr
+    assert (made.returncode, made.stdout) == (0, "trust-root.json\n"), made.stderr
     for name, key in (("signed", "release"), ("foreign", "stranger")):
         (folder / f"{name}.airlock").write_bytes(FIXED["plain.airlock"])
         done = airlock(folder, "sign", f"{name}.airlock", "--key", f"{key}.key")
@@ -71,17 +71,19 @@ def test_a_new_key_is_secret_and_never_replaces_one(tmp_path: Path) -> None:
 
 
 def test_verify_says_what_it_checked(near: Path) -> None:
-    done = airlock(near, "verify", "signed.airlock", "--trust", "root.json")
+    done = airlock(near, "verify", "signed.airlock", "--trust", "trust-root.json")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "signed.airlock: gateway 1.0 for plant"
     assert done.stdout.count("  checked  ") == 5
-    report = json.loads(airlock(near, "verify", "signed.airlock", "--trust", "root.json", "--json").stdout)
+    report = json.loads(
+        airlock(near, "verify", "signed.airlock", "--trust", "trust-root.json", "--json").stdout
+    )
     assert report["index"].startswith("sha256:" + report["short"].replace(" ", ""))
     assert report["release"] == NOW
 
 
 def test_the_trust_root_shows_its_keys(near: Path) -> None:
-    report = json.loads(airlock(near, "trust", "show", "root.json", "--json").stdout)
+    report = json.loads(airlock(near, "trust", "show", "trust-root.json", "--json").stdout)
     assert report["roles"]["release"]["threshold"] == 1
     assert report["version"] == 1
 
@@ -122,7 +124,7 @@ def test_golden_messages_of_the_integrity_family(near: Path, case: str) -> None:
         "foreign member": spoiled(near, "more.airlock", archive_of(members | {"frames/extra.zst": b""})),
         "no index": spoiled(near, "none.airlock", archive_of({frame: members[frame]})),
     }
-    done = airlock(near, "verify", files[case], "--trust", "root.json")
+    done = airlock(near, "verify", files[case], "--trust", "trust-root.json")
     assert done.returncode == 5
     assert done.stdout == ""
     said = done.stderr.replace(frame, "FRAME")
@@ -168,7 +170,7 @@ def test_golden_messages_of_the_target_family(near: Path, case: str, tmp_path: P
     (tmp_path / "b.airlock").write_bytes(bundle([], target=target))
     assert airlock(tmp_path, "sign", "b.airlock", "--key", str(near / "release.key")).returncode == 0
     install = ("install", "b.airlock", "--root", "site")
-    trusted = (*install, "--trust", str(near / "root.json"))
+    trusted = (*install, "--trust", str(near / "trust-root.json"))
     commands: dict[str, tuple[str, ...]] = {
         "nothing installed": ("status", "--root", "site"),
         "no trust": install,
@@ -201,7 +203,7 @@ def test_the_far_side_works_without_any_network_and_writes_nothing_to_the_media(
         assert (
             airlock(media, "sign", f"v{number}.airlock", "--key", str(near / "release.key")).returncode == 0
         )
-    shutil.copy(near / "root.json", media)
+    shutil.copy(near / "trust-root.json", media)
     for path in (*media.iterdir(), media):
         path.chmod(path.stat().st_mode & ~0o222)
     before = {path.name: path.stat().st_mtime_ns for path in media.iterdir()}
@@ -212,7 +214,7 @@ def test_the_far_side_works_without_any_network_and_writes_nothing_to_the_media(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert far("install", "v1.airlock", "--trust", "root.json").startswith(
+    assert far("install", "v1.airlock", "--trust", "trust-root.json").startswith(
         "installed version 1.0 as generation 1"
     )
     assert "would change" in far("install", "v2.airlock", "--dry-run")
