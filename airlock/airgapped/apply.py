@@ -1,7 +1,7 @@
 """Restore the new bundle from its base and a delta. Neither needs to be trusted: the result goes through `verify`."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from airlock.core.digest import Digest, chunks_of
 from airlock.formats.delta_index import Full, Keep
-from airlock.formats.index import Expanded, frame_name
+from airlock.formats.index import frame_name
 from airlock.storage.archive import Archive, ArchiveWriter
-from airlock.storage.frames import compress, this_encoder
+from airlock.storage.frames import compress_chunks, this_encoder
 from airlock.storage.restore import Delta, FrameSource, check_base, read_delta, restored
 
 
@@ -25,16 +25,20 @@ class ApplyReport:
     """Whether the file is, to the bit, the one that `build` wrote; if not, only its compression may differ."""
 
 
-def apply(base: FrameSource, archive: Archive, out: BinaryIO, scratch: Path) -> ApplyReport:
-    """Write the new bundle to `out`. `scratch` is a folder with room for the new content. Raises IntegrityError; what was
-    written is then to be thrown away."""
+def apply(
+    base: FrameSource, archive: Archive, out: BinaryIO, scratch: Path, *, level: int | None = None
+) -> ApplyReport:
+    """Write the new bundle to `out`. `scratch` is a folder with room for the new content. With a zstd `level` the frames
+    that patches make are compressed at that one: the index and every content are the same, the file is not the one that
+    was built. Raises IntegrityError; what was written is then to be thrown away."""
     delta = read_delta(archive)
     check_base(base, delta)
+    encoder = delta.index.encoder if level is None else this_encoder(level)
     with ExitStack() as stack:
         frames: dict[Digest, BinaryIO] = {}
         for row, chunks in restored(base, delta, scratch):
             stream = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
-            _compress(chunks, delta, delta.expanded[row.digest], stream, scratch)
+            compress_chunks(chunks, delta.expanded[row.digest].size, stream, encoder)
             frames[row.digest] = stream
         _write(base, delta, frames, out)
     rows = delta.rows.rows
@@ -43,18 +47,8 @@ def apply(base: FrameSource, archive: Archive, out: BinaryIO, scratch: Path) -> 
         kept=sum(isinstance(row, Keep) for row in rows),
         patched=len(frames),
         full=sum(isinstance(row, Full) for row in rows),
-        identical=not frames or this_encoder(delta.index.encoder.level) == delta.index.encoder,
+        identical=not frames or delta.index.encoder == encoder == this_encoder(encoder.level),
     )
-
-
-def _compress(
-    chunks: Iterator[bytes], delta: Delta, expanded: Expanded, out: BinaryIO, scratch: Path
-) -> None:
-    with tempfile.TemporaryFile(dir=scratch) as content:
-        for chunk in chunks:
-            content.write(chunk)
-        content.seek(0)
-        compress(content, expanded.size, out, delta.index.encoder)
 
 
 def _write(base: FrameSource, delta: Delta, frames: Mapping[Digest, BinaryIO], out: BinaryIO) -> None:

@@ -25,5 +25,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with opened(arguments.root) as site, arguments.delta.open("rb") as stream:
         root = root_for(site, arguments.trust)
         delta = Archive(stream, str(arguments.delta))
-        outcome = update(delta, root, site, partial(apply, scratch=site.path(STATE)), choices, world)
+        # The bundle is read again at once and kept as frames alone: a level above 1 costs more than it saves.
+        restore = partial(apply, scratch=site.path(STATE), level=1)
+        outcome = update(delta, root, site, restore, choices, world)
         tell_outcome(outcome, "updated to", arguments.json)

@@ -160,17 +160,19 @@ def _patches(
             make_patch(base if row.base else None, size, content, expanded, Streams(files[row.digest]))
         workshop.reporter.advance(task, expanded)
 
+    def size_of(name: str) -> int:
+        return sum(files[row.digest][name].seek(0, 2) for row in rows)
+
     def join(name: str) -> tuple[str, BinaryIO]:
         out = temporary()
-        parts = [files[row.digest][name] for row in rows]
-        for chunk in packed(_joined(parts), sum(part.seek(0, 2) for part in parts)):
+        for chunk in packed(_joined(files[row.digest][name] for row in rows), size_of(name)):
             out.write(chunk)
         return name, out
 
     largest = sorted(rows, key=lambda row: (-new.frames[row.digest].expanded.size, row.digest))
     with ThreadPoolExecutor(max_workers=workshop.jobs) as pool:
         list(pool.map(describe, largest))
-        streams = dict(pool.map(join, STREAMS))
+        streams = dict(pool.map(join, sorted(STREAMS, key=size_of, reverse=True)))
     workshop.reporter.finish(task)
     return {name: streams[name] for name in STREAMS}
 

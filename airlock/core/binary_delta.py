@@ -26,7 +26,7 @@ MAX_CHANGED = 32 << 20
 
 
 class Source(Protocol):
-    """One stream of a delta, read from its start to its end."""
+    """One stream of a delta, read from its start to its end, as bytes or as numbers: never both."""
 
     def take(self, size: int) -> bytes:
         """Exactly `size` bytes. Raises IntegrityError where the stream ends before."""
@@ -132,18 +132,33 @@ class _Differences:
         self._zeros = self._others = 0
 
     def take(self, size: int) -> bytes:
-        parts = []
-        while size:
-            if not self._zeros and not self._others:
-                self._zeros, self._others = self._same.number(), self._different.number()
-                if not self._zeros and not self._others:
+        runs, total = self._runs(size)
+        out, others = bytearray(size), self._diff.take(total)
+        place = 0
+        for start, length in runs:
+            out[start : start + length] = others[place : place + length]
+            place += length
+        return bytes(out)
+
+    def _runs(self, size: int) -> tuple[list[tuple[int, int]], int]:
+        """Where the next `size` bytes are not zero, as start and length, and how many that are in all."""
+        runs, place, total = [], 0, 0
+        zeros, others = self._zeros, self._others
+        same, different = self._same.number, self._different.number
+        while place < size:
+            if not zeros and not others:
+                zeros, others = same(), different()
+                if not zeros and not others:
                     raise IntegrityError(self._where, "bad patch, a run of nothing")
-            zeros = min(self._zeros, size)
-            others = min(self._others, size - zeros)
-            parts += [bytes(zeros), self._diff.take(others)]
-            self._zeros, self._others = self._zeros - zeros, self._others - others
-            size -= zeros + others
-        return b"".join(parts)
+            if place + zeros >= size:
+                zeros -= size - place
+                break
+            place, zeros = place + zeros, 0
+            count = others if place + others <= size else size - place
+            runs.append((place, count))
+            place, total, others = place + count, total + count, others - count
+        self._zeros, self._others = zeros, others
+        return runs, total
 
 
 def added_bytes(one: bytes, other: bytes) -> bytes:

@@ -21,9 +21,12 @@ import bsdiff4
 from airlock.core.binary_delta import CHANGED, COPY, LITERAL
 from airlock.core.digest import CHUNK
 
-MAX_NEW = 12 << 20
-"""Bytes of new content that go through bsdiff at once; it takes some 17 times the base's bytes of memory."""
+MAX_NEW = 16 << 20
+"""Bytes of new content that go through bsdiff at once; it takes some 17 times the base's bytes of memory, and sorts them
+at some 5 MB a second, for each run of new content anew."""
 MAX_OLD = 16 << 20
+_WORTH = 2000
+"""Bytes of base to be sorted for each byte that a change can save at most; with more, it is not looked for."""
 _SIGN = 1 << 63
 _ZEROS = re.compile(rb"\0{4,}")
 _RULES = (
@@ -176,8 +179,12 @@ def _describe(program: "_Program", content: bytes, base: BinaryIO | None, window
     if base is None or window is None:
         program.literal(content)
         return
+    literal = _packed_size(content)
+    if literal * _WORTH < window.size:
+        program.literal(content)
+        return
     change = _bsdiff(_read(base, window.start, window.stop), content)
-    if change.cost < len(zlib.compress(content)):
+    if change.cost < literal:
         program.changed(window, len(content), change)
     else:
         program.literal(content)
@@ -194,7 +201,12 @@ class _Change:
     @property
     def cost(self) -> int:
         """About as many bytes as it will take in the delta."""
-        return len(self.added) * 3 + len(zlib.compress(self.diff)) + len(zlib.compress(self.extra))
+        return len(self.added) * 3 + _packed_size(self.diff) + _packed_size(self.extra)
+
+
+def _packed_size(data: bytes) -> int:
+    """An estimate for comparisons, so the fastest level does."""
+    return len(zlib.compress(data, 1))
 
 
 def _bsdiff(old: bytes, new: bytes) -> _Change:

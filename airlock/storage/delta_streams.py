@@ -29,7 +29,10 @@ def packed(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
 def _filter(size: int) -> dict[str, int]:
     return {
         "id": lzma.FILTER_LZMA2,
-        "preset": 9 | lzma.PRESET_EXTREME,
+        "preset": 9,
+        # Half a percent larger than the extreme preset, which takes 18 s where this takes 12.
+        "nice_len": 128,
+        "depth": 64,
         "dict_size": min(max(1 << size.bit_length(), 1 << 16), _DICTIONARY),
         "lc": 3,
         "lp": 0,
@@ -38,12 +41,14 @@ def _filter(size: int) -> dict[str, int]:
 
 
 class StreamReader:
-    """A `binary_delta.Source` over a member of a delta. Decompresses what is asked for and no more."""
+    """A `binary_delta.Source` over a member of a delta, of bytes or of numbers. Decompresses what is asked for and no
+    more."""
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
         self._stream, self._where = stream, where
         self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MEMORY)
         self._buffer, self._position = b"", 0
+        self._numbers = self._decoded()
 
     def take(self, size: int) -> bytes:
         data = self._buffer[self._position : self._position + size]
@@ -56,22 +61,32 @@ class StreamReader:
         return data
 
     def number(self) -> int:
+        if (number := next(self._numbers, None)) is None:
+            raise IntegrityError(self._where, "truncated stream")
+        return number
+
+    def _decoded(self) -> Iterator[int]:
+        """All that follows as numbers; in one loop, as there are millions. Ends where the stream ends between two."""
         number = shift = 0
-        while True:
-            if self._position == len(self._buffer):
-                self._fill()
-            byte = self._buffer[self._position]
-            self._position += 1
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-            shift += 7
-            if shift > 56:
-                raise IntegrityError(self._where, "a number is too large")
+        while data := self._rest():
+            for byte in data:
+                number |= (byte & 0x7F) << shift
+                if byte < 0x80:
+                    yield number
+                    number = shift = 0
+                elif (shift := shift + 7) > 56:
+                    raise IntegrityError(self._where, "a number is too large")
+        if shift:
+            raise IntegrityError(self._where, "truncated stream")
+
+    def _rest(self) -> bytes:
+        data = self._buffer[self._position :] or self._more()
+        self._buffer, self._position = b"", 0
+        return data
 
     def finish(self) -> None:
         """Raises IntegrityError where the stream holds more than was asked for."""
-        if self._position != len(self._buffer) or self._more():
+        if self._position != len(self._buffer) or next(self._numbers, None) is not None:
             raise IntegrityError(self._where, "bytes that nothing asks for")
         if not self._decompressor.eof or self._decompressor.unused_data or self._stream.read(1):
             raise IntegrityError(self._where, "bad end of the stream")

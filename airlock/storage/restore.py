@@ -85,7 +85,8 @@ def read_delta(archive: Archive) -> Delta:
 
 
 def check_base(base: FrameSource, delta: Delta) -> None:
-    """Everything that the delta needs of its base is there and whole. Raises IntegrityError."""
+    """The base is the one of the delta, and every frame that is taken over as it is, is whole; what patches start from is
+    checked when it is read. Raises IntegrityError."""
     if base.index != delta.rows.base:
         project = delta.rows.base_project
         raise IntegrityError(
@@ -95,27 +96,18 @@ def check_base(base: FrameSource, delta: Delta) -> None:
             found=f"index {base.index}",
             hint="find the bundle with that index: `airlock inspect` tells it",
         )
-    for digest, size in _needed(delta).items():
-        where = f"{base.where}: {frame_name(digest)}"
-        with base.open(digest) as frame:
-            for _ in decompress(frame, digest, size, where):
-                pass
-    for row in delta.rows.rows:
-        if isinstance(row, Full):
-            where = f"{delta.archive.where}: {frame_name(row.digest)}"
-            with delta.archive.open(frame_name(row.digest)) as frame:
-                for _ in decompress(frame, row.digest, delta.expanded[row.digest].size, where):
-                    pass
-
-
-def _needed(delta: Delta) -> dict[Digest, int]:
-    needed: dict[Digest, int] = {}
     for row in delta.rows.rows:
         if isinstance(row, Keep):
-            needed[row.digest] = delta.expanded[row.digest].size
-        elif isinstance(row, Patch) and row.base:
-            needed[row.base.digest] = row.base.size
-    return needed
+            with base.open(row.digest) as frame:
+                _check(frame, delta.expanded[row.digest], base.where)
+        elif isinstance(row, Full):
+            with delta.archive.open(frame_name(row.digest)) as frame:
+                _check(frame, delta.expanded[row.digest], delta.archive.where)
+
+
+def _check(frame: BinaryIO, expanded: Expanded, where: str) -> None:
+    for _ in decompress(frame, expanded.digest, expanded.size, f"{where}: {frame_name(expanded.digest)}"):
+        pass
 
 
 def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[Patch, Iterator[bytes]]]:
