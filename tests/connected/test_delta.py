@@ -11,7 +11,9 @@ from airlock.connected.build import Workshop, build
 from airlock.connected.delta import DeltaReport, delta, read_trust, side_of
 from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError
+from airlock.formats.index import parse_index
 from airlock.storage.archive import Archive, ArchiveWriter
+from airlock.storage.frames import decompress
 from airlock.storage.restore import BundleFrames
 from tests.wheels import two_versions
 
@@ -167,3 +169,16 @@ def test_signatures_of_another_index_are_not_carried(made: Path) -> None:
     report = make(made, tools_jobs=1, name="signed.airdelta")
     with pytest.raises(IntegrityError, match="signed another index"):
         read_trust(Archive(io.BytesIO(old), "old.airlock"), report.index)
+
+
+def test_another_level_changes_the_frames_and_no_content(made: Path, tmp_path: Path) -> None:
+    old, new, update = read(made)
+    out = io.BytesIO()
+    base = BundleFrames(Archive(io.BytesIO(old), "old.airlock"))
+    report = apply(base, Archive(io.BytesIO(update), "up.airdelta"), out, tmp_path, level=1)
+    quick, built = Archive(out, "quick.airlock"), Archive(io.BytesIO(new), "new.airlock")
+    assert not report.identical
+    assert quick.read("index.json", 1 << 20) == built.read("index.json", 1 << 20)
+    for entry in parse_index(built.read("index.json", 1 << 20), "index").entries:
+        with quick.open(entry.frame) as frame:
+            assert sum(map(len, decompress(frame, entry.expanded.digest, entry.expanded.size, "x"))) > 0
