@@ -163,3 +163,18 @@ def test_a_no_op_imports_nothing_that_it_does_not_need(shell: Shell) -> None:
         " & sys.modules.keys()))"
     )
     assert shell.good(sys.executable, "-c", code) == "[]\n"
+
+
+def test_a_file_and_a_configuration_with_one_destination_are_refused_when_locking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_text("x")
+    manifest = tmp_path / "airlock.toml"
+    manifest.write_text(
+        '[project]\nname = "app"\nversion = "1.0"\n'
+        '[[target]]\nname = "t"\npython = "3.11"\nplatform = "manylinux_2_28_x86_64"\n'
+        '[[file]]\npath = "data"\ndestination = "etc/app"\n[[config]]\ntext = "y"\ndestination = "etc/app"\n'
+    )
+    assert main(["lock", "-q", "--manifest", str(manifest)]) == 2
+    assert "file etc/app and config etc/app have one destination on 't'" in capsys.readouterr().err
+    assert not (tmp_path / "airlock.lock").exists()

@@ -73,6 +73,7 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
     for kind in _asked(request.manifest):
         kept = request.previous and kind.section not in changed and not _upgrades(request.upgrade)
         artifacts += _kept(request.previous, kind) if kept else _pin(kind, request, near)
+    _check_destinations(artifacts, request.where)
     return Lockfile(
         project=request.manifest.project,
         encoder=_encoder(request),
@@ -93,6 +94,20 @@ def _pin(kind: Kind, request: LockRequest, near: NearSide) -> tuple[LockedArtifa
             upgrade=request.upgrade,
         )
     )
+
+
+def _check_destinations(artifacts: Iterable[LockedArtifact], where: str) -> None:
+    """Each kind sees its own destinations only; two kinds may still want one path."""
+    claimed: dict[tuple[str, str], str] = {}
+    for one in artifacts:
+        if (destination := one.artifact.placement.get("destination")) is None:
+            continue
+        for target in one.targets:
+            other = claimed.setdefault((target, destination), one.artifact.label)
+            if other != one.artifact.label:
+                raise UsageError(
+                    where, f"{other} and {one.artifact.label} have one destination on {target!r}"
+                )
 
 
 def _kept(previous: Lockfile | None, kind: Kind) -> Iterable[LockedArtifact]:
