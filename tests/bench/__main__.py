@@ -236,7 +236,7 @@ class Bench:
         yield Step(name="delta", ours=self.delta_ours, peers={"zstd -19 --patch-from": self.delta_zstd}), 1
         yield Step(name="apply", ours=self.apply_ours, peers={"zstd -d --patch-from": self.apply_zstd}), 0
         yield Step(name="lock, cold", ours=self.lock_ours, peers={"uv pip compile": self.lock_uv}), 0
-        yield Step(name="build, cold", ours=self.build_cold, peers={"tar | zstd -19": self.tar_zstd}), 1
+        yield Step(name="build, cold", ours=self.build_cold, peers={"tar and zstd -19": self.tar_zstd}), 1
         yield Step(name="build, warm", ours=self.build_warm, peers={}), 0
         peers = {"uv pip install": self.install_uv, "pip install": self.install_pip}
         yield Step(name="install", ours=self.install_ours, peers=peers), 0
