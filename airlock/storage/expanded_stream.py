@@ -6,35 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from airlock.core.digest import CHUNK, chunks_of, digest_of_stream
+from airlock.core.digest import chunks_of, digest_of_stream
 from airlock.core.expanded import Form, Member, form_named
 from airlock.errors import IntegrityError
 from airlock.formats.index import IndexEntry
 from airlock.storage.archive import Archive
-from airlock.storage.frames import decompress
+from airlock.storage.frames import opened
 
 IN_MEMORY = 32 << 20
 """Bytes."""
-
-
-class ChunkStream(io.RawIOBase):
-    """An iterator of chunks as a stream that is read once, from its start."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest = chunks, memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        while not self._rest:
-            if not (chunk := next(self._chunks, b"")):
-                return 0
-            self._rest = memoryview(chunk)
-        view = memoryview(buffer)
-        size = min(len(view), len(self._rest))
-        view[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
 
 
 def members_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
@@ -88,7 +68,8 @@ class Contents:
 def _opened(archive: Archive, entry: IndexEntry) -> Iterator[tuple[Form, BinaryIO]]:
     where = f"{archive.where}: member {entry.frame}"
     form = form_named(entry.expanded.form, where)
-    with archive.open(entry.frame) as frame:
-        content = decompress(frame, entry.expanded.digest, entry.expanded.size, where)
-        with io.BufferedReader(ChunkStream(content), CHUNK) as stream:
-            yield form, stream
+    with (
+        archive.open(entry.frame) as frame,
+        opened(frame, entry.expanded.digest, entry.expanded.size, where) as stream,
+    ):
+        yield form, stream
