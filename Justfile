@@ -39,3 +39,7 @@ journey *ARGS:
 # Sizes and times of the journey's application, ours and the peers' in one run.
 bench *ARGS:
     python -m tests.bench {{ARGS}}
+
+# Build the native crate again, after a change to it.
+native:
+    python -m pip install --quiet --disable-pip-version-check --no-deps -e .

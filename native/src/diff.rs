@@ -1,0 +1,7 @@
+//! Loops of the delta engine.
+
+use pyo3::prelude::*;
+
+pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! `airlock._native`: what a native library alone can do, or does several times faster.
+//!
+//! Every function releases the interpreter's lock, works in bounded memory, and turns failure into an exception.
+
+use pyo3::prelude::*;
+
+mod deflate;
+mod diff;
+mod place;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    deflate::register(module)?;
+    diff::register(module)?;
+    place::register(module)
+}

@@ -1,0 +1,7 @@
+//! Loops of placing files on a site.
+
+use pyo3::prelude::*;
+
+pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}
