@@ -1,0 +1,1 @@
+"""Expanded forms: containers taken apart into raw contents, and put together again to the bit."""
