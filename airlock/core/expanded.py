@@ -4,14 +4,16 @@ A form is one codec behind a versioned name. The encoder proves, the decoder obe
 decoder restored the very bytes, and the decoder has no heuristics.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-from airlock.core.digest import chunks_of
+from airlock.core.digest import Hasher, chunks_of
 from airlock.errors import IntegrityError
 
-REVISION = 2
+PORTABLE = frozenset({"zlib/1", "lzma/1"})
+"""The stream encoders that Python alone has."""
+REVISION = 3
 """Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
 
 
@@ -26,27 +28,51 @@ class Member:
     mode: int
     """Permission bits, 0 where the container has none."""
     chunks: Iterator[bytes]
+    hasher: Hasher | None = None
+    """Where it is given: digest and size of the chunks, once the last was taken. Saves hashing them again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """What an original was expanded to."""
+
+    form: str
+    codecs: tuple[str, ...] = ()
+    """Sorted names of the container codecs and stream encoders that restore the original."""
+    file_codecs: tuple[str, ...] = ()
+    """Those of them that are needed for the files inside alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Bytes of what is no content in an expanded form."""
+
+    recipe: int = 0
+    structure: int = 0
+    corrections: int = 0
+    opaque: Mapping[str, int] = field(default_factory=dict)
+    """Compressed streams that stay as they are for want of an encoder, by their names in the expanded form."""
 
 
 class Form(Protocol):
     @property
     def name(self) -> str:
-        """Codec and version, as `zip/1`."""
+        """Family and version, as `tree/1`."""
 
-    def expand(self, original: BinaryIO, expanded: BinaryIO) -> bool:
-        """Write the expanded form of a seekable stream to a seekable one. False, where this codec cannot restore it
-        exactly; what was written is then to be thrown away."""
+    def expand(self, original: BinaryIO, expanded: BinaryIO, codecs: frozenset[str]) -> Expansion | None:
+        """Write the expanded form of a seekable stream to a seekable one, with those stream encoders only. None, where this
+        form cannot restore it exactly; what was written is then to be thrown away."""
 
     def rebuild(self, expanded: BinaryIO, original: BinaryIO) -> None:
-        """Write the original to an empty seekable stream. Reads `expanded` from the start, once, in bounded memory.
-        Raises IntegrityError, or TargetError where an encoder on this machine writes other bytes. The caller compares the
-        original's digest: what was written is worth nothing before that."""
+        """Write the original. Reads `expanded` from the start, once, in bounded memory. Raises IntegrityError, or
+        TargetError where an encoder on this machine writes other bytes. The caller compares the original's digest: what
+        was written is worth nothing before that."""
 
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         """The files inside, in the order of the expanded form. Raises IntegrityError."""
 
-    def opaque(self, expanded: BinaryIO) -> int:
-        """Bytes of compressed streams that stay as they are, for want of an encoder. Raises IntegrityError."""
+    def costs(self, expanded: BinaryIO) -> Costs:
+        """Raises IntegrityError."""
 
 
 class RawForm:
@@ -54,10 +80,10 @@ class RawForm:
 
     name = "raw/1"
 
-    def expand(self, original: BinaryIO, expanded: BinaryIO) -> bool:
+    def expand(self, original: BinaryIO, expanded: BinaryIO, codecs: frozenset[str]) -> Expansion:
         for chunk in chunks_of(original):
             expanded.write(chunk)
-        return True
+        return Expansion(form=self.name)
 
     def rebuild(self, expanded: BinaryIO, original: BinaryIO) -> None:
         for chunk in chunks_of(expanded):
@@ -66,25 +92,25 @@ class RawForm:
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         yield Member(name="", size=-1, mode=0, chunks=chunks_of(expanded))
 
-    def opaque(self, expanded: BinaryIO) -> int:
-        return 0
+    def costs(self, expanded: BinaryIO) -> Costs:
+        return Costs()
 
 
 def forms() -> tuple[Form, ...]:
     """Every form, the most telling first; the last takes anything."""
-    from airlock.core.zip_form import ZipForm
+    from airlock.core.forms.tree import TreeForm
 
-    return (ZipForm(), RawForm())
+    return (TreeForm(), RawForm())
 
 
-def expand(original: BinaryIO, expanded: BinaryIO) -> str:
-    """Write the best exact form of `original` to `expanded`, both seekable, from their starts; returns the form's name."""
+def expand(original: BinaryIO, expanded: BinaryIO, codecs: frozenset[str] = PORTABLE) -> Expansion:
+    """Write the best exact form of `original` to `expanded`, both seekable, from their starts."""
     for form in forms():
         original.seek(0)
         expanded.seek(0)
         expanded.truncate()
-        if form.expand(original, expanded):
-            return form.name
+        if (found := form.expand(original, expanded, codecs)) is not None:
+            return found
     raise AssertionError("the last form takes anything")
 
 

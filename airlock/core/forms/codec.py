@@ -33,6 +33,8 @@ class Slot:
     """As the container spells it, unchecked; empty in containers of one nameless content."""
     opaque: bool = False
     """Whether the part is a compressed stream that nobody here makes again: kept as it is, and not looked into."""
+    size: int = 0
+    """Bytes of an opaque part's content."""
     mode: int = 0
     """Permission bits, 0 where the container has none."""
 
@@ -46,6 +48,8 @@ class Part:
     read: Callable[[], Chunks]
     """From the start, as often as it is called; two readers may take turns. Raises IntegrityError where the container is
     damaged. For an opaque slot the compressed stream."""
+    head: bytes | None = None
+    """The first HEAD bytes of what `read` gives (fewer where there are fewer), if they are at hand anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +75,8 @@ class Container(Protocol):
         """Stream encoders that `build` needs, as `zlib/1`."""
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
-        """The container's bytes. Takes parts one after the other, each to its end before the next is asked for, in bounded
-        memory (see `held_back`). Raises IntegrityError, or TargetError where an encoder at hand writes other bytes."""
+        """The container's bytes, which do not depend on where parts are cut. Takes parts one after the other, each to its end before the next is asked for, in bounded
+        memory (see `spool.held_back`). Raises IntegrityError, or TargetError where an encoder at hand writes other bytes."""
 
     def content(self, number: int, opaque: Chunks) -> Chunks:
         """What the opaque part `number` holds once it is decompressed. Raises IntegrityError."""

@@ -10,13 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from airlock.core.paths import safe_path
 from airlock.errors import IntegrityError
 
 STORED, DEFLATED = 0, 8
-MAX_MEMBERS = 200_000
-MAX_STRUCTURE = 64 << 20
-"""Bytes; a zip with a larger structure is not expanded."""
 
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -51,7 +47,7 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Entry:
     """One member's share of the structure."""
 
     plan: Plan
@@ -102,15 +98,15 @@ def central_name(central: bytes) -> bytes:
 class Structure:
     prefix: bytes
     """What stands before the first member."""
-    parts: tuple[Part, ...]
+    entries: tuple[Entry, ...]
     end: bytes
 
     def end_with(self, size: int, offset: int) -> bytes:
         return _with(self.end, _END_DIRECTORY, struct.pack("<2I", size, offset))
 
     def tobytes(self) -> bytes:
-        locals_and_gaps = [piece for part in self.parts for piece in (part.local, part.gap)]
-        return b"".join([self.prefix, *locals_and_gaps, *(part.central for part in self.parts), self.end])
+        locals_and_gaps = [piece for entry in self.entries for piece in (entry.local, entry.gap)]
+        return b"".join([self.prefix, *locals_and_gaps, *(entry.central for entry in self.entries), self.end])
 
 
 class _Cutter:
@@ -161,28 +157,28 @@ def parse_structure(data: bytes, prefix: int, plans: Sequence[Plan], where: str)
     head = cutter.take(prefix)
     fronts = [(plan, cutter.record(LOCAL, LOCAL_MAGIC, (26, 28)), cutter.take(plan.gap)) for plan in plans]
     centrals, end = cut_centrals(data[cutter.offset :], len(plans), where)
-    parts = tuple(
-        Part(plan=plan, local=local, gap=gap, central=central)
+    entries = tuple(
+        Entry(plan=plan, local=local, gap=gap, central=central)
         for (plan, local, gap), central in zip(fronts, centrals, strict=True)
     )
-    for number, part in enumerate(parts):
-        if problem := _problem(part):
+    for number, entry in enumerate(entries):
+        if problem := _problem(entry):
             raise IntegrityError(f"{where}: member {number}", problem)
     if any(end[_END_DIRECTORY]):
         raise IntegrityError(where, "a derived field of the zip structure is not zero")
-    return Structure(prefix=head, parts=parts, end=end)
+    return Structure(prefix=head, entries=entries, end=end)
 
 
-def _problem(part: Part) -> str | None:
-    opaque = part.plan.encoder == "opaque"
-    derived = part.central[20:24] if opaque else part.central[_CENTRAL_SUMS]
+def _problem(entry: Entry) -> str | None:
+    opaque = entry.plan.encoder == "opaque"
+    derived = entry.central[20:24] if opaque else entry.central[_CENTRAL_SUMS]
     if (
         any(derived)
-        or any(part.central[_CENTRAL_OFFSET])
-        or (part.plan.same and any(part.local[_LOCAL_SUMS]))
+        or any(entry.central[_CENTRAL_OFFSET])
+        or (entry.plan.same and any(entry.local[_LOCAL_SUMS]))
     ):
         return "a derived field of the zip structure is not zero"
-    return agreement(part.local, part.central, DEFLATED if part.plan.encoder != "store" else STORED)
+    return agreement(entry.local, entry.central, DEFLATED if entry.plan.encoder != "store" else STORED)
 
 
 def agreement(local: bytes, central: bytes, method: int) -> str | None:
@@ -199,29 +195,3 @@ def agreement(local: bytes, central: bytes, method: int) -> str | None:
     except UnicodeDecodeError:
         return "a name that is not UTF-8"
     return None
-
-
-def file_names(structure: Structure) -> list[str]:
-    """Where each member's bytes are in the expanded form: `content/NAME`, or `deflate/NAME` where they are still
-    compressed; `unnamed/NUMBER` for names that a tar cannot carry safely or that are in the way of each other."""
-    taken: set[str] = set()
-    folders: set[str] = set()
-    names = []
-    for number, part in enumerate(structure.parts):
-        name = _safe_name(part)
-        parents = {name[:at] for at, character in enumerate(name) if character == "/"}
-        if not name or name in taken or name in folders or parents & taken:
-            names.append(f"unnamed/{number}")
-            continue
-        taken.add(name)
-        folders |= parents
-        names.append(name)
-    return names
-
-
-def _safe_name(part: Part) -> str:
-    try:
-        name = safe_path(part.name)
-    except IntegrityError:
-        return ""
-    return ("deflate/" if part.plan.encoder == "opaque" else "content/") + name

@@ -1,22 +1,20 @@
-"""Read a zip with suspicion, and choose how each of its members will be restored. The deciding half of `zip/1`."""
+"""Read a zip with suspicion. The deciding half of `zip/1`."""
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from airlock.core.deflate import PROBE, check_zlib, inflated, level_of
 from airlock.core.digest import CHUNK
-from airlock.core.zip_structure import (
+from airlock.core.forms.codec import MAX_PARTS, MAX_STRUCTURE
+from airlock.core.forms.zip_structure import (
     DEFLATED,
     END,
     END_MAGIC,
     LOCAL,
-    MAX_MEMBERS,
-    MAX_STRUCTURE,
     STORED,
-    Part,
+    Entry,
     Plan,
     Structure,
     Sums,
@@ -71,7 +69,7 @@ class Scan:
 
 
 def scan(original: BinaryIO) -> Scan:
-    """Raises ZipNotPlain for everything that `ZipForm.expand` answers with False."""
+    """Raises ZipNotPlain for everything that `ZipCodec.open` answers with None."""
     try:
         return _scan(original)
     except IntegrityError as error:
@@ -106,7 +104,7 @@ def _end_record(original: BinaryIO) -> tuple[int, int, int]:
     if at < 0 or len(tail) - at < END.size:
         raise ZipNotPlain("no end record")
     _, _, _, _, count, size, start, _ = END.unpack_from(tail, at)
-    if count > MAX_MEMBERS or size > MAX_STRUCTURE or start + size != total - len(tail) + at:
+    if count > MAX_PARTS or size > MAX_STRUCTURE or start + size != total - len(tail) + at:
         raise ZipNotPlain("not a plain central directory in front of the end record")
     return count, size, start
 
@@ -134,40 +132,18 @@ def _between(original: BinaryIO, start: int, stop: int) -> bytes:
     return original.read(stop - start)
 
 
-def plan_members(original: BinaryIO, found: Scan, thorough: bool) -> Structure:
-    """The structure, with an encoder chosen for each member; `thorough` compares each stream to its end."""
-    parts = []
-    level = 6
-    for member in found.members:
-        encoder = "store"
-        if member.method == DEFLATED:
-            check_zlib()
-            chosen = _level(original, member, level, thorough)
-            level = chosen or level
-            encoder = f"zlib/1:{chosen}" if chosen else "opaque"
-        parts.append(_part(member, encoder))
+def structure_of(found: Scan, entries: Sequence[Entry]) -> Structure:
     end = found.end[:12] + bytes(8) + found.end[20:]
-    return Structure(prefix=found.prefix, parts=tuple(parts), end=end)
+    return Structure(prefix=found.prefix, entries=tuple(entries), end=end)
 
 
-def _level(original: BinaryIO, member: ScannedMember, first: int, thorough: bool) -> int | None:
-    try:
-        return level_of(
-            lambda: inflated(member.data(original), member.sums.size, _WHERE),
-            lambda: member.data(original),
-            first,
-            None if thorough else PROBE,
-        )
-    except IntegrityError as error:
-        raise ZipNotPlain(str(error)) from error
-
-
-def _part(member: ScannedMember, encoder: str) -> Part:
+def entry_of(member: ScannedMember, encoder: str) -> Entry:
+    """The member's share of the structure, with the fields zeroed that `encoder` lets follow from the content."""
     same = member.local[14:26] == member.sums.tobytes()
     local = member.local[:14] + bytes(12) + member.local[26:] if same else member.local
     crc, _, size = member.sums if encoder == "opaque" else Sums(0, 0, 0)
     central = member.central[:16] + Sums(crc, 0, size).tobytes() + member.central[28:42] + bytes(4)
-    return Part(
+    return Entry(
         plan=Plan(encoder, same, len(member.gap)),
         local=local,
         gap=member.gap,

@@ -1,0 +1,34 @@
+"""The container codecs of this airlock."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from airlock.core.expanded import PORTABLE
+from airlock.core.forms.codec import Codec
+from airlock.errors import IntegrityError
+
+
+@cache
+def codecs() -> tuple[Codec, ...]:
+    """In the order in which a content is tried."""
+    from airlock.core.forms.gzip_container import GzipCodec
+    from airlock.core.forms.zip_container import ZipCodec
+
+    return (ZipCodec(), GzipCodec())
+
+
+def codec_named(name: str, where: str) -> Codec:
+    """Raises IntegrityError that names `where`."""
+    for codec in codecs():
+        if codec.name == name:
+            return codec
+    known = ", ".join(codec.name for codec in codecs())
+    raise IntegrityError(
+        where, "unknown container codec", expected=f"one of {known}", found=repr(name), hint="update airlock"
+    )
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Those codecs and encoders that are not at hand here."""
+    here = {codec.name for codec in codecs()} | PORTABLE
+    return sorted(set(names) - here)
