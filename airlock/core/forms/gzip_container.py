@@ -225,7 +225,7 @@ def _member(original: BinaryIO, header: bytes, start: int) -> _Member:
             piece = original.read(CHUNK)
             position += len(piece)
             pending = piece
-            while data := inflater.decompress(pending, CHUNK):
+            while not inflater.eof and (data := inflater.decompress(pending, CHUNK)):
                 crc, size = zlib.crc32(data, crc), size + len(data)
                 pending = inflater.unconsumed_tail
             if not piece and not inflater.eof:
