@@ -5,6 +5,7 @@ from pathlib import Path
 
 from airlock.core.digest import digest_of_stream
 from airlock.core.expanded import form_named
+from airlock.core.forms.registry import check_codecs
 from airlock.core.paths import safe_path
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError
@@ -22,9 +23,12 @@ def export(
     reporter: Reporter,
 ) -> list[Path]:
     """Write the original of each wanted artifact below `directory` under its file name, each atomically and only if its
-    digest is what the index says. Raises IntegrityError, or TargetError where an encoder is not at hand."""
+    digest is what the index says. Raises IntegrityError, or, before anything is written, TargetError where a codec is not
+    at hand."""
     entries = [entry for entry in index.entries if wanted(entry)]
     paths = _paths(entries, directory, bundle.where)
+    for entry in entries:
+        check_codecs(entry.artifact, entry.expanded.codecs)
     task = "Exporting"
     reporter.start(task, sum(entry.artifact.size for entry in entries))
     for entry, path in zip(entries, paths, strict=True):

@@ -28,7 +28,7 @@ class Line:
     form: str | None = None
     compressed: int | None = None
     opaque: int | None = None
-    """Bytes of deflate streams that no known encoder makes, so that they stay as they are."""
+    """Bytes of compressed streams that no known encoder makes, so that they stay as they are."""
     how: str | None = None
     """In a delta: keep, patch or full."""
 
@@ -151,7 +151,8 @@ def _opaque(archive: Archive, entry: IndexEntry) -> int:
     expanded = entry.expanded
     form = form_named(expanded.form, f"{archive.where}: {entry.artifact.label}")
     with archive.open(entry.frame) as frame:
-        return form.opaque(opened(frame, expanded.digest, expanded.size, f"{archive.where}: {entry.frame}"))
+        content = opened(frame, expanded.digest, expanded.size, f"{archive.where}: {entry.frame}")
+        return sum(form.costs(content).opaque.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

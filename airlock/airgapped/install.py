@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airlock.airgapped.host import Host, Interpreter, this_host
-from airlock.airgapped.preflight import check_machine, check_site
+from airlock.airgapped.preflight import check_codecs_of, check_machine, check_site
 from airlock.airgapped.site import (
     FRAMES,
     ROOT_OF_TRUST,
@@ -73,6 +73,7 @@ def check_machine_for(
     bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings
 ) -> Interpreter:
     host = choices.host(site.root, bundle.index.target, choices.python, world.environment)
+    check_codecs_of(bundle.index, choices.kinds)
     frames = sum(span.size for span in bundle.archive.members.values())
     return check_machine(bundle.index, frames, host)
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from airlock.airgapped.host import Host, Interpreter
 from airlock.airgapped.site import Site
+from airlock.airgapped.stage import KindNamed
 from airlock.airgapped.verify import SignedIndex
+from airlock.core.forms.registry import check_codecs
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.index import BundleIndex
@@ -39,6 +41,14 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
             found=f"{host.free / 1e6:.1f} MB",
         )
     return interpreter
+
+
+def check_codecs_of(index: BundleIndex, kinds: KindNamed) -> None:
+    """What it takes to read each artifact: its files where its kind opens it, else the original. Raises TargetError."""
+    for entry in index.entries:
+        artifact, expanded = entry.artifact, entry.expanded
+        opened = kinds(artifact.kind, artifact.label).opened
+        check_codecs(artifact, expanded.file_codecs if opened else expanded.codecs)
 
 
 def _interpreter(target: Target, host: Host) -> Interpreter:

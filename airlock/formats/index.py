@@ -3,6 +3,7 @@
 Digests are of uncompressed content, so a bundle that was recompressed, or restored by a delta, still verifies.
 """
 
+import re
 from dataclasses import dataclass
 
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
@@ -28,15 +29,20 @@ from airlock.formats.rows import (
 
 FORMAT = "airlock-bundle/1"
 RAW = "raw/1"
+_CODEC = re.compile(r"[a-z0-9-]{1,40}/[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expanded:
-    """An artifact's expanded form: `form` names the codec that restores the original (`raw/1` is the original itself)."""
+    """An artifact's expanded form: `form` names what restores the original (`raw/1` is the original itself)."""
 
     form: str
     size: int
     digest: Digest
+    codecs: tuple[str, ...] = ()
+    """Sorted names of the container codecs and stream encoders that restore the original."""
+    file_codecs: tuple[str, ...] = ()
+    """Those of them that are needed for the files inside alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +91,44 @@ def index_digest(index: BundleIndex) -> Digest:
 
 
 def _write_entry(entry: IndexEntry) -> dict[str, object]:
-    expanded = entry.expanded
-    return write_artifact(entry.artifact) | {
-        "expanded": {"form": expanded.form, "size": expanded.size, "sha256": hex_of(expanded.digest)}
+    return write_artifact(entry.artifact) | {"expanded": write_expanded(entry.expanded)}
+
+
+def write_expanded(expanded: Expanded) -> dict[str, object]:
+    table: dict[str, object] = {
+        "form": expanded.form,
+        "size": expanded.size,
+        "sha256": hex_of(expanded.digest),
     }
+    for key, names in (("codecs", expanded.codecs), ("file_codecs", expanded.file_codecs)):
+        if names:
+            table[key] = list(names)
+    return table
+
+
+def read_expanded(fields: Fields) -> Expanded:
+    expanded = Expanded(
+        form=fields.parsed("form", plain_text),
+        size=fields.integer("size", limit=MAX_ARTIFACT),
+        digest=fields.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
+        codecs=_names(fields, "codecs"),
+        file_codecs=_names(fields, "file_codecs"),
+    )
+    fields.done()
+    if not set(expanded.file_codecs) <= set(expanded.codecs):
+        raise fields.fault("file_codecs", "names what codecs does not")
+    if expanded.form == RAW and expanded.codecs:
+        raise fields.fault("codecs", f"{RAW} needs none")
+    return expanded
+
+
+def _names(fields: Fields, key: str) -> tuple[str, ...]:
+    if key not in fields:
+        return ()
+    names = fields.texts(key)
+    if not names or list(names) != sorted(set(names)) or not all(map(_CODEC.fullmatch, names)):
+        raise fields.fault(key, "not names of codecs as `zip/1`, sorted, each once")
+    return names
 
 
 def parse_index(data: bytes, where: str) -> BundleIndex:
@@ -127,16 +167,7 @@ def _entry(fields: Fields) -> IndexEntry:
     artifact = read_artifact(fields)
     if artifact.origin:
         raise fields.fault("origin", "does not cross the gap")
-    expanded = fields.table("expanded")
-    entry = IndexEntry(
-        artifact=artifact,
-        expanded=Expanded(
-            form=expanded.parsed("form", plain_text),
-            size=expanded.integer("size", limit=MAX_ARTIFACT),
-            digest=expanded.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
-        ),
-    )
-    expanded.done()
+    entry = IndexEntry(artifact=artifact, expanded=read_expanded(fields.table("expanded")))
     fields.done()
     content = entry.expanded
     if content.form == RAW and (content.digest, content.size) != (artifact.digest, artifact.size):

@@ -1,7 +1,8 @@
 """The near side's cache of frames: a frame depends on its artifact and the encoder alone, so it is made once.
 
-Below `ENCODER/` stand `frames/ab/abcd….zst` by expanded digest, and `originals/ab/abcd….json`, which tell what an original
-expands to. A cached frame is used only if its own digest is the one that was noted when it was made.
+`forms/EXPANSION/ab/abcd….json` tells what an original expands to; `frames/ENCODER/ab/abcd….zst` is the frame of an expanded
+form, with its own digest beside it. A frame for one encoder is the way back to the expanded form for every other: taking
+an original apart is more work than compressing it again. Whatever is cached is used only if its digest is right.
 """
 
 import tempfile
@@ -14,12 +15,12 @@ from typing import BinaryIO
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps, loads
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of_stream, hex_of, parse_digest
-from airlock.core.expanded import REVISION, expand
+from airlock.core.expanded import PORTABLE, REVISION, expand
 from airlock.core.fields import Fields
 from airlock.errors import IntegrityError
-from airlock.formats.index import Expanded
+from airlock.formats.index import Expanded, read_expanded, write_expanded
 from airlock.storage.atomic import replacing, write_atomically
-from airlock.storage.frames import compress
+from airlock.storage.frames import compress, opened
 from airlock.storage.store import Store
 
 
@@ -37,46 +38,76 @@ class FrameCache:
     root: Path
     encoder: Encoder
 
-    @property
-    def _folder(self) -> Path:
-        encoder = self.encoder
-        return self.root / f"{encoder.name}-{encoder.version}-{encoder.level}-expand-{REVISION}"
-
     def frame(self, artifact: Artifact, store: Store) -> Frame:
         """The artifact's frame, made now if it is not cached whole. Raises FetchError where the original is not in the
         store, and IntegrityError where the store's copy is damaged."""
-        return self._cached(artifact.digest) or self._make(artifact, store)
+        known = self._known(artifact.digest)
+        cached = known and (self._cached(known) or self._recompressed(known))
+        return cached or self._make(artifact, store)
+
+    def holds_form(self, artifact: Artifact) -> bool:
+        """Whether the artifact's frame can be had without taking the original apart, as far as file names tell."""
+        known = self._known(artifact.digest)
+        return known is not None and any(self._others(known.digest))
 
     def _note(self, original: Digest) -> Path:
         name = hex_of(original)
-        return self._folder / "originals" / name[:2] / f"{name}.json"
+        return self.root / "forms" / f"expand-{REVISION}" / name[:2] / f"{name}.json"
 
     def _path(self, expanded: Digest) -> Path:
-        name = hex_of(expanded)
-        return self._folder / "frames" / name[:2] / f"{name}.zst"
+        name, encoder = hex_of(expanded), self.encoder
+        folder = self.root / "frames" / f"{encoder.name}-{encoder.version}-{encoder.level}"
+        return folder / name[:2] / f"{name}.zst"
 
-    def _cached(self, original: Digest) -> Frame | None:
-        """A cache has no duties: whatever is wrong with it, the frame is made anew."""
+    def _others(self, expanded: Digest) -> Iterator[Path]:
+        """Frames of the same expanded form by any encoder."""
+        name = hex_of(expanded)
+        return (self.root / "frames").glob(f"*/{name[:2]}/{name}.zst")
+
+    def _known(self, original: Digest) -> Expanded | None:
+        """A cache has no duties: whatever is wrong with it, everything is made anew."""
         try:
-            expanded, expected = _parse_note(self._note(original).read_bytes())
-            path = self._path(expanded.digest)
-            with path.open("rb") as stream:
-                found, size = digest_of_stream(stream)
+            return _parse_note(self._note(original).read_bytes())
         except (OSError, IntegrityError):
             return None
+
+    def _cached(self, expanded: Expanded) -> Frame | None:
+        path = self._path(expanded.digest)
+        try:
+            expected = parse_digest(path.with_suffix(".digest").read_text("utf-8").strip())
+            with path.open("rb") as stream:
+                found, size = digest_of_stream(stream)
+        except (OSError, ValueError, IntegrityError):
+            return None
         return Frame(expanded=expanded, path=path, size=size) if found == expected else None
+
+    def _recompressed(self, expanded: Expanded) -> Frame | None:
+        for other in self._others(expanded.digest):
+            try:
+                with other.open("rb") as frame:
+                    where = f"frame cache: {other.name}"
+                    return self._compressed(opened(frame, expanded.digest, expanded.size, where), expanded)
+            except (OSError, IntegrityError):
+                continue
+        return None
 
     def _make(self, artifact: Artifact, store: Store) -> Frame:
         with store.open(artifact.digest, artifact.label) as original, self.scratch() as temporary:
             expanded = expand_checked(artifact, original, temporary)
-            path = self._path(expanded.digest)
             temporary.seek(0)
-            with replacing(path) as out:
-                compress(temporary, expanded.size, out, self.encoder)
-                out.seek(0)
-                digest, size = digest_of_stream(out)
-        self._note(artifact.digest).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._note(artifact.digest), _write_note(expanded, digest))
+            frame = self._compressed(temporary, expanded)
+        note = self._note(artifact.digest)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, dumps({"expanded": write_expanded(expanded)}))
+        return frame
+
+    def _compressed(self, content: BinaryIO, expanded: Expanded) -> Frame:
+        path = self._path(expanded.digest)
+        with replacing(path) as out:
+            compress(content, expanded.size, out, self.encoder)
+            out.seek(0)
+            digest, size = digest_of_stream(out)
+        write_atomically(path.with_suffix(".digest"), f"{digest}\n".encode())
         return Frame(expanded=expanded, path=path, size=size)
 
     @contextmanager
@@ -99,25 +130,22 @@ def expand_checked(artifact: Artifact, original: BinaryIO, out: BinaryIO) -> Exp
             found=found,
             hint="remove the file from the store and run `airlock fetch`",
         )
-    form = expand(original, out)
+    made = expand(original, out, PORTABLE)
     out.seek(0)
     hasher = Hasher()
     for chunk in chunks_of(out):
         hasher.update(chunk)
-    return Expanded(form=form, size=hasher.size, digest=hasher.digest)
-
-
-def _write_note(expanded: Expanded, frame: Digest) -> bytes:
-    return dumps({"form": expanded.form, "size": expanded.size, "expanded": expanded.digest, "frame": frame})
-
-
-def _parse_note(data: bytes) -> tuple[Expanded, Digest]:
-    fields = Fields(loads(data, "frame cache"), "frame cache", IntegrityError)
-    expanded = Expanded(
-        form=fields.text("form"),
-        size=fields.integer("size"),
-        digest=parse_digest(fields.text("expanded")),
+    return Expanded(
+        form=made.form,
+        size=hasher.size,
+        digest=hasher.digest,
+        codecs=made.codecs,
+        file_codecs=made.file_codecs,
     )
-    frame = parse_digest(fields.text("frame"))
+
+
+def _parse_note(data: bytes) -> Expanded:
+    fields = Fields(loads(data, "frame cache"), "frame cache", IntegrityError)
+    expanded = read_expanded(fields.table("expanded"))
     fields.done()
-    return expanded, frame
+    return expanded

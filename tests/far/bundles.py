@@ -128,12 +128,21 @@ def bundle(
     frames: dict[Digest, bytes] = {}
     for item in sorted(items, key=lambda item: item.artifact.key):
         content, frame = io.BytesIO(), io.BytesIO()
-        form = expand(io.BytesIO(item.data), content)
+        made = expand(io.BytesIO(item.data), content)
         digest, size = digest_of(content.getvalue()), len(content.getvalue())
         compress(io.BytesIO(content.getvalue()), size, frame, encoder)
         frames[digest] = frame.getvalue()
         entries.append(
-            IndexEntry(artifact=item.artifact, expanded=Expanded(form=form, size=size, digest=digest))
+            IndexEntry(
+                artifact=item.artifact,
+                expanded=Expanded(
+                    form=made.form,
+                    size=size,
+                    digest=digest,
+                    codecs=made.codecs,
+                    file_codecs=made.file_codecs,
+                ),
+            )
         )
     index = BundleIndex(
         project=Project(name=project, version=version),

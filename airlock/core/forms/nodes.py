@@ -1,6 +1,6 @@
 """The tree of containers that an expanded form describes, and its two spellings: `recipe.json`, and the names of leaves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,14 +88,17 @@ class TreeReader:
 
     def __init__(self, recipe: bytes, where: str) -> None:
         self.where = where
-        fields = Fields(loads(recipe, f"{where}: recipe.json"), f"{where}: recipe.json", IntegrityError)
+        document = loads(recipe, f"{where}: recipe.json")
+        fields = Fields(document, f"{where}: recipe.json", IntegrityError)
         if fields.text("form") != FORM:
             raise fields.fault("form", f"not a recipe of {FORM}")
+        if "root" not in fields:
+            raise fields.fault("root", "missing")
         self._root = fields.table("root")
         fields.done()
         self._parts = self._structure = self._corrections = 0
         self._shared = Shared(structure=b"", corrections=b"")
-        self.has_corrections = _has_corrections(self._root.items(), MAX_DEPTH)
+        self.has_corrections = _has_corrections(document["root"], MAX_DEPTH)
 
     def root(self, shared: Shared) -> Node:
         self._shared = shared
@@ -136,15 +139,13 @@ class TreeReader:
             raise fields.fault("inside", "not a list of containers")
         for pair in pairs if isinstance(pairs, list) else ():
             match pair:
-                case [int(number), dict(document)] if (
-                    type(number) is int and before < number < len(container.slots)
+                case [int(number), dict(document)] if type(number) is int and before < number < len(
+                    container.slots
                 ):
                     if container.slots[number].opaque:
                         raise fields.fault("inside", "an opaque part is not a container")
                     place = f"{fields.path}.inside[{number}]" if fields.path else f"inside[{number}]"
-                    yield number, self._node(
-                        Fields(document, fields.where, IntegrityError, place), depth + 1
-                    )
+                    yield number, self._node(Fields(document, fields.where, IntegrityError, place), depth + 1)
                     before = number
                 case _:
                     raise fields.fault("inside", "not a number and a container, in order")
@@ -218,5 +219,3 @@ def _safe(folder: str, path: str) -> str:
 def joined(path: str, name: str) -> str:
     """The path of a part below its container's; containers of one nameless content keep their own."""
     return f"{path}/{name}" if path and name else path or name
-
-

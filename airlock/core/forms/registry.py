@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from functools import cache
 
+from airlock.core.artifact import Artifact
+from airlock.core.deflate import check_zlib
 from airlock.core.expanded import PORTABLE
 from airlock.core.forms.codec import Codec
-from airlock.errors import IntegrityError
+from airlock.errors import IntegrityError, TargetError
 
 
 @cache
@@ -32,3 +34,19 @@ def missing(names: Iterable[str]) -> list[str]:
     """Those codecs and encoders that are not at hand here."""
     here = {codec.name for codec in codecs()} | PORTABLE
     return sorted(set(names) - here)
+
+
+def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
+    """Raises TargetError that names `artifact` where one of the codecs and encoders is not at hand here, or writes other
+    bytes."""
+    wanted = frozenset(names)
+    if absent := missing(wanted):
+        raise TargetError(
+            artifact.label,
+            "needs codecs that are not at hand here",
+            expected=", ".join(sorted(wanted)),
+            found=f"no {', '.join(absent)}",
+            hint="install airlock with its native part, or update airlock",
+        )
+    if "zlib/1" in wanted:
+        check_zlib()

@@ -257,7 +257,7 @@ def _parse_recipe(recipe: Fields, corrections: int) -> tuple[list[Plan], tuple[i
 def _run(recipe: Fields, number: int, run: object, most: int) -> tuple[Plan, int]:
     match run:
         case [int(count), str(encoder), bool(same), int(gap)] if (
-            type(count) is type(gap) is int and 0 < count <= most and 0 <= gap and _is_encoder(encoder)
+            type(count) is type(gap) is int and 0 < count <= most and gap >= 0 and _is_encoder(encoder)
         ):
             return Plan(encoder, same, gap), count
     raise recipe.fault(f"members[{number}]", "not a run of members")

@@ -1,4 +1,4 @@
-"""`zip/1`: every zip comes back to the bit or is refused, and a hostile expanded form is an IntegrityError."""
+"""`tree/1` of a zip: every zip comes back to the bit or is refused, and a hostile expanded form is an IntegrityError."""
 
 import hashlib
 import io
@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from airlock.core.canonical_json import dumps
 from airlock.core.expanded import expand, form_named
+from airlock.core.forms.tree import TreeForm
 from airlock.core.plain_tar import END, write_file
-from airlock.core.zip_form import ZipForm
 from airlock.errors import AirlockError, IntegrityError
 
 TEXT = b"".join(b"line %d of some text that deflates\n" % (number * number % 977) for number in range(9000))
@@ -34,8 +34,7 @@ def zip_of(files: dict[str, bytes], level: int = 6, method: int = zipfile.ZIP_DE
 
 def expanded(original: bytes) -> tuple[str, bytes]:
     out = io.BytesIO()
-    name = expand(io.BytesIO(original), out)
-    return name, out.getvalue()
+    return expand(io.BytesIO(original), out).form, out.getvalue()
 
 
 def rebuilt(form: str, data: bytes) -> bytes:
@@ -45,7 +44,7 @@ def rebuilt(form: str, data: bytes) -> bytes:
 
 
 def contents(data: bytes) -> dict[str, bytes]:
-    return {member.name: b"".join(member.chunks) for member in ZipForm().members(io.BytesIO(data))}
+    return {member.name: b"".join(member.chunks) for member in TreeForm().members(io.BytesIO(data))}
 
 
 def recipe_of(data: bytes) -> bytes:
@@ -86,7 +85,7 @@ def zip_with_stream(name: str, data: bytes, stream: bytes) -> bytes:
 def test_every_level_of_zlib_is_found_and_restored(level: int) -> None:
     original = zip_of({"a.txt": TEXT, "b.txt": TEXT[:1000] * 3}, level)
     form, data = expanded(original)
-    assert form == "zip/1"
+    assert form == "tree/1"
     assert b"opaque" not in recipe_of(data)
     assert contents(data) == {"a.txt": TEXT, "b.txt": TEXT[:1000] * 3}
     assert rebuilt(form, data) == original
@@ -95,7 +94,7 @@ def test_every_level_of_zlib_is_found_and_restored(level: int) -> None:
 def test_a_stream_of_another_encoder_stays_as_it_is_and_can_be_read() -> None:
     original = zip_with_stream("odd.txt", TEXT, stream_of_another_encoder(TEXT))
     form, data = expanded(original)
-    assert form == "zip/1"
+    assert form == "tree/1"
     assert b"opaque" in recipe_of(data)
     assert contents(data) == {"odd.txt": TEXT}
     assert rebuilt(form, data) == original
@@ -105,7 +104,7 @@ def test_a_stream_that_differs_only_behind_the_probe_is_found_out() -> None:
     noise = b"".join(hashlib.sha256(number.to_bytes(4, "big")).digest() for number in range(40_000))
     original = zip_with_stream("late.bin", noise + TEXT, stream_of_another_encoder(noise + TEXT))
     form, data = expanded(original)
-    assert form == "zip/1"
+    assert form == "tree/1"
     assert b"opaque" in recipe_of(data)
     assert rebuilt(form, data) == original
 
@@ -139,14 +138,14 @@ def test_prefix_comment_descriptors_and_gaps_are_kept() -> None:
         archive.writestr("ü/ß.txt", TEXT[:300])
         archive.comment = b"a comment"
     form, data = expanded(out.data)
-    assert form == "zip/1"
+    assert form == "tree/1"
     assert rebuilt(form, data) == out.data
 
     shifted = io.BytesIO(b"#!/bin/sh\n")
     with zipfile.ZipFile(shifted, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.txt", TEXT)
     form, data = expanded(shifted.getvalue())
-    assert form == "zip/1"
+    assert form == "tree/1"
     assert rebuilt(form, data) == shifted.getvalue()
 
 
@@ -172,7 +171,7 @@ def test_plain_tar_lists_and_extracts_the_files(tmp_path: Path) -> None:
     long = "d/" * 60 + "long.txt"
     files = {"pkg/a.txt": TEXT, long: b"long", "../up.txt": b"up", "pkg": b"in the way", "pkg/a.txt/b": b""}
     form, data = expanded(zip_of(files))
-    assert form == "zip/1"
+    assert form == "tree/1"
     (tmp_path / "x.tar").write_bytes(data)
     listing = subprocess.run(["tar", "tf", "x.tar"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert listing.stdout.split() == [
@@ -195,7 +194,7 @@ def test_permission_bits_come_from_the_external_attributes() -> None:
         info = zipfile.ZipInfo("bin/run")
         info.external_attr = 0o100755 << 16
         archive.writestr(info, b"#!/bin/sh\n")
-    [member] = ZipForm().members(io.BytesIO(expanded(out.getvalue())[1]))
+    [member] = TreeForm().members(io.BytesIO(expanded(out.getvalue())[1]))
     assert (member.name, member.size, member.mode) == ("bin/run", 10, 0o755)
 
 
@@ -209,7 +208,7 @@ def test_memory_does_not_grow_with_a_member(tmp_path: Path) -> None:
             big.write(TEXT[number:] * 3)
     tracemalloc.start()
     with path.open("rb") as original, (tmp_path / "big.tar").open("w+b") as out:
-        assert expand(original, out) == "zip/1"
+        assert expand(original, out).form == "tree/1"
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "big.tar").stat().st_size > 40_000_000
@@ -246,7 +245,7 @@ def test_any_zip_comes_back_to_the_bit(
     form, data = expanded(out.getvalue())
     assert rebuilt(form, data) == out.getvalue()
     if "PK" not in comment and all(method != zipfile.ZIP_BZIP2 for _, _, method, _, _ in files):
-        assert form == "zip/1"
+        assert form == "tree/1"
         assert len(contents(data)) == len(files)
 
 
@@ -260,7 +259,7 @@ def test_a_damaged_expanded_form_is_refused_or_harmless(sample: bytes, data: st.
     at = data.draw(st.integers(0, len(sample) - 1))
     damaged = bytearray(sample)
     damaged[at] ^= 1 << data.draw(st.integers(0, 7))
-    for use in (lambda: rebuilt("zip/1", bytes(damaged)), lambda: contents(bytes(damaged))):
+    for use in (lambda: rebuilt("tree/1", bytes(damaged)), lambda: contents(bytes(damaged))):
         try:
             use()
         except AirlockError as error:
@@ -271,14 +270,14 @@ def test_a_damaged_expanded_form_is_refused_or_harmless(sample: bytes, data: st.
 def test_a_truncated_expanded_form_is_refused(sample: bytes) -> None:
     for size in range(0, len(sample), 97):
         with pytest.raises(IntegrityError):
-            rebuilt("zip/1", sample[:size])
+            rebuilt("tree/1", sample[:size])
         with pytest.raises(IntegrityError):
             contents(sample[:size])
 
 
-def with_recipe(recipe: object) -> bytes:
+def with_recipe(document: object) -> bytes:
     out = io.BytesIO()
-    raw = recipe if isinstance(recipe, bytes) else dumps(recipe)
+    raw = document if isinstance(document, bytes) else dumps(document)
     with tarfile.open(fileobj=io.BytesIO(SAMPLE)) as tar:
         write_file(out, "recipe.json", len(raw), [raw])
         for info in tar.getmembers()[1:]:
@@ -289,30 +288,51 @@ def with_recipe(recipe: object) -> bytes:
     return out.getvalue()
 
 
+def recipe(members: object, **changes: object) -> dict[str, object]:
+    root: dict[str, object] = {"codec": "zip/1", "recipe": {"members": members}, "structure": 276}
+    return {"form": "tree/1", "root": root | changes}
+
+
 def test_the_recipe_of_the_sample_is_one_run() -> None:
-    assert with_recipe({"form": "zip/1", "members": [[3, "zlib/1:6", True, 0]], "prefix": 0}) == SAMPLE
+    assert with_recipe(recipe([[3, "zlib/1:6", True, 0]])) == SAMPLE
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    "lie",
     [
-        {"form": "zip/1", "members": [[10**12, "zlib/1:6", True, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[2, "zlib/1:6", True, 0], [1, "zlib/1:6", True, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "zlib/1:0", True, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "zlib/1:6", 1, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "zlib/1:6", True, False]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "zlib/1:6", True, 1]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "store", True, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[2, "zlib/1:6", True, 0]], "prefix": 0},
-        {"form": "zip/1", "members": [[3, "zlib/1:6", True, 0]], "prefix": 1},
-        {"form": "zip/1", "members": [[3, "zlib/1:6", True, 0]], "prefix": 0, "more": 1},
-        {"form": "zip/2", "members": [[3, "zlib/1:6", True, 0]], "prefix": 0},
-        b'{"form": "zip/1"}\n',
+        recipe([[10**12, "zlib/1:6", True, 0]]),
+        recipe([[2, "zlib/1:6", True, 0], [1, "zlib/1:6", True, 0]]),
+        recipe([[3, "zlib/1:0", True, 0]]),
+        recipe([[3, "zlib/1:6", 1, 0]]),
+        recipe([[3, "zlib/1:6", True, False]]),
+        recipe([[3, "zlib/1:6", True, 1]]),
+        recipe([[3, "store", True, 0]]),
+        recipe([[2, "zlib/1:6", True, 0]]),
+        recipe([[3, "zlib/1:6", True, 0]], structure=275),
+        recipe([[3, "zlib/1:6", True, 0]], structure=277),
+        recipe([[3, "zlib/1:6", True, 0]], corrections=0),
+        recipe([[3, "zlib/1:6", True, 0]], corrections=1),
+        recipe([[3, "zlib/1:6", True, 0]], inside=[]),
+        recipe([[3, "zlib/1:6", True, 0]], inside=[[3, {}]]),
+        recipe([[3, "zlib/1:6", True, 0]], inside=[[0, {}]]),
+        recipe([[3, "zlib/1:6", True, 0]], record=0),
+        recipe([[3, "zlib/1:6", True, 0]], codec="zip/2"),
+        recipe([[3, "zlib/1:6", True, 0]], more=1),
+        recipe([[3, "zlib/1:6", True, 0]]) | {"form": "tree/2"},
+        recipe([[3, "zlib/1:6", True, 0]]) | {"more": 1},
+        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "prefix": 0}),
+        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "prefix": 1}),
+        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "corrections": []}),
+        recipe(
+            [[3, "zlib/1:6", True, 0]],
+            recipe={"members": [[3, "zlib/1:6", True, 0]], "corrections": [0, 0, 0]},
+        ),
+        b'{"form": "tree/1"}\n',
     ],
 )
-def test_a_recipe_that_lies_is_refused(recipe: object) -> None:
-    with pytest.raises(IntegrityError, match="zip/1"):
-        rebuilt("zip/1", with_recipe(recipe))
+def test_a_recipe_that_lies_is_refused(lie: object) -> None:
+    with pytest.raises(IntegrityError, match="tree/1"):
+        rebuilt("tree/1", with_recipe(lie))
 
 
 def test_a_deflate_bomb_ends_at_the_size_that_was_declared() -> None:
@@ -320,7 +340,7 @@ def test_a_deflate_bomb_ends_at_the_size_that_was_declared() -> None:
     data = bytearray(expanded(bomb)[1])
     where = data.index(zlib.crc32(TEXT).to_bytes(4, "little")) + 8
     data[where : where + 4] = (1000).to_bytes(4, "little")
-    member = next(ZipForm().members(io.BytesIO(bytes(data))))
+    member = next(TreeForm().members(io.BytesIO(bytes(data))))
     passed = 0
     with pytest.raises(IntegrityError, match="not as long as it says"):
         for chunk in member.chunks:
@@ -343,5 +363,5 @@ def test_reading_needs_no_seeking() -> None:
 
     pipe: BinaryIO = Pipe(SAMPLE)  # type: ignore[assignment]
     out = io.BytesIO()
-    ZipForm().rebuild(pipe, out)
-    assert out.getvalue() == rebuilt("zip/1", SAMPLE)
+    TreeForm().rebuild(pipe, out)
+    assert out.getvalue() == rebuilt("tree/1", SAMPLE)
