@@ -289,43 +289,45 @@ def with_recipe(document: object) -> bytes:
 
 
 def recipe(members: object, **changes: object) -> dict[str, object]:
-    root: dict[str, object] = {"codec": "zip/1", "recipe": {"members": members}, "structure": 276}
+    root: dict[str, object] = {"codec": "zip/1", "recipe": {"members": members}, "structure": 173}
     return {"form": "tree/1", "root": root | changes}
 
 
 def test_the_recipe_of_the_sample_is_one_run() -> None:
-    assert with_recipe(recipe([[3, "zlib/1:6", True, 0]])) == SAMPLE
+    assert with_recipe(recipe([[3, "zlib/1:6", "twin", 0]])) == SAMPLE
 
 
 @pytest.mark.parametrize(
     "lie",
     [
-        recipe([[10**12, "zlib/1:6", True, 0]]),
-        recipe([[2, "zlib/1:6", True, 0], [1, "zlib/1:6", True, 0]]),
-        recipe([[3, "zlib/1:0", True, 0]]),
-        recipe([[3, "zlib/1:6", 1, 0]]),
-        recipe([[3, "zlib/1:6", True, False]]),
-        recipe([[3, "zlib/1:6", True, 1]]),
-        recipe([[3, "store", True, 0]]),
-        recipe([[2, "zlib/1:6", True, 0]]),
-        recipe([[3, "zlib/1:6", True, 0]], structure=275),
-        recipe([[3, "zlib/1:6", True, 0]], structure=277),
-        recipe([[3, "zlib/1:6", True, 0]], corrections=0),
-        recipe([[3, "zlib/1:6", True, 0]], corrections=1),
-        recipe([[3, "zlib/1:6", True, 0]], inside=[]),
-        recipe([[3, "zlib/1:6", True, 0]], inside=[[3, {}]]),
-        recipe([[3, "zlib/1:6", True, 0]], inside=[[0, {}]]),
-        recipe([[3, "zlib/1:6", True, 0]], record=0),
-        recipe([[3, "zlib/1:6", True, 0]], codec="zip/2"),
-        recipe([[3, "zlib/1:6", True, 0]], more=1),
-        recipe([[3, "zlib/1:6", True, 0]]) | {"form": "tree/2"},
-        recipe([[3, "zlib/1:6", True, 0]]) | {"more": 1},
-        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "prefix": 0}),
-        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "prefix": 1}),
-        recipe([[3, "zlib/1:6", True, 0]], recipe={"members": [[3, "zlib/1:6", True, 0]], "corrections": []}),
+        recipe([[10**12, "zlib/1:6", "twin", 0]]),
+        recipe([[2, "zlib/1:6", "twin", 0], [1, "zlib/1:6", "twin", 0]]),
+        recipe([[3, "zlib/1:0", "twin", 0]]),
+        recipe([[3, "zlib/1:6", "sums", 0]]),
+        recipe([[3, "zlib/1:6", "twin", False]]),
+        recipe([[3, "zlib/1:6", "twin", 1]]),
+        recipe([[3, "store", "twin", 0]]),
+        recipe([[2, "zlib/1:6", "twin", 0]]),
+        recipe([[3, "zlib/1:6", "twin", 0]], structure=172),
+        recipe([[3, "zlib/1:6", "twin", 0]], structure=174),
+        recipe([[3, "zlib/1:6", "twin", 0]], corrections=0),
+        recipe([[3, "zlib/1:6", "twin", 0]], corrections=1),
+        recipe([[3, "zlib/1:6", "twin", 0]], inside=[]),
+        recipe([[3, "zlib/1:6", "twin", 0]], inside=[[3, {}]]),
+        recipe([[3, "zlib/1:6", "twin", 0]], inside=[[0, {}]]),
+        recipe([[3, "zlib/1:6", "twin", 0]], record=0),
+        recipe([[3, "zlib/1:6", "twin", 0]], codec="zip/2"),
+        recipe([[3, "zlib/1:6", "twin", 0]], more=1),
+        recipe([[3, "zlib/1:6", "twin", 0]]) | {"form": "tree/2"},
+        recipe([[3, "zlib/1:6", "twin", 0]]) | {"more": 1},
+        recipe([[3, "zlib/1:6", "twin", 0]], recipe={"members": [[3, "zlib/1:6", "twin", 0]], "prefix": 0}),
+        recipe([[3, "zlib/1:6", "twin", 0]], recipe={"members": [[3, "zlib/1:6", "twin", 0]], "prefix": 1}),
         recipe(
-            [[3, "zlib/1:6", True, 0]],
-            recipe={"members": [[3, "zlib/1:6", True, 0]], "corrections": [0, 0, 0]},
+            [[3, "zlib/1:6", "twin", 0]], recipe={"members": [[3, "zlib/1:6", "twin", 0]], "corrections": []}
+        ),
+        recipe(
+            [[3, "zlib/1:6", "twin", 0]],
+            recipe={"members": [[3, "zlib/1:6", "twin", 0]], "corrections": [0, 0, 0]},
         ),
         b'{"form": "tree/1"}\n',
     ],

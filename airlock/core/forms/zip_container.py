@@ -20,6 +20,7 @@ from airlock.core.forms.zip_structure import (
     DEFLATED,
     END_MAGIC,
     LOCAL_MAGIC,
+    LOCALS,
     Entry,
     Plan,
     Structure,
@@ -90,7 +91,7 @@ class ZipContainer:
             counter = _Counter(next(parts))
             data = _data(entry, counter, corrections, self.where)
             packed = _Counter(data, summed=False)
-            if entry.plan.same:
+            if entry.plan.local != "kept":
                 _, held = held_back(packed)
                 sums = _sums(entry, counter, packed.size, self.where)
                 yield entry.local_with(sums)
@@ -222,7 +223,7 @@ class _Look:
 def _recipe(structure: Structure, corrections: Sequence[bytes]) -> dict[str, object]:
     recipe: dict[str, object] = {
         "members": [
-            [len(list(equal)), plan.encoder, plan.same, plan.gap]
+            [len(list(equal)), plan.encoder, plan.local, plan.gap]
             for plan, equal in groupby(entry.plan for entry in structure.entries)
         ]
     }
@@ -256,10 +257,11 @@ def _parse_recipe(recipe: Fields, corrections: int) -> tuple[list[Plan], tuple[i
 
 def _run(recipe: Fields, number: int, run: object, most: int) -> tuple[Plan, int]:
     match run:
-        case [int(count), str(encoder), bool(same), int(gap)] if (
-            type(count) is type(gap) is int and 0 < count <= most and gap >= 0 and _is_encoder(encoder)
+        case [int(count), str(encoder), str(local), int(gap)] if (
+            type(count) is type(gap) is int and 0 < count <= most and gap >= 0
         ):
-            return Plan(encoder, same, gap), count
+            if _is_encoder(encoder) and local in LOCALS:
+                return Plan(encoder, local, gap), count
     raise recipe.fault(f"members[{number}]", "not a run of members")
 
 

@@ -21,6 +21,7 @@ from airlock.core.forms.zip_structure import (
     agreement,
     cut_centrals,
     cut_local,
+    shortest,
 )
 from airlock.errors import IntegrityError
 
@@ -142,10 +143,11 @@ def entry_of(member: ScannedMember, encoder: str) -> Entry:
     same = member.local[14:26] == member.sums.tobytes()
     local = member.local[:14] + bytes(12) + member.local[26:] if same else member.local
     crc, _, size = member.sums if encoder == "opaque" else Sums(0, 0, 0)
-    central = member.central[:16] + Sums(crc, 0, size).tobytes() + member.central[28:42] + bytes(4)
+    central = member.central[:16] + Sums(crc, 0, size).tobytes() + member.central[28:42]
+    central += bytes(4) + member.central[46:]
     return Entry(
-        plan=Plan(encoder, same, len(member.gap)),
+        plan=Plan(encoder, shortest(local, central, same=same), len(member.gap)),
         local=local,
         gap=member.gap,
-        central=central + member.central[46:],
+        central=central,
     )

@@ -36,12 +36,17 @@ class Sums(NamedTuple):
         return struct.pack("<3I", *self)
 
 
+LOCALS = ("kept", "sums", "bare", "twin")
+"""Nothing; the sums, as the central directory has them; everything, from its entry there without extra fields, or with
+them. The last that holds is the one to write."""
+
+
 class Plan(NamedTuple):
     """How one member is restored."""
 
     encoder: str
-    same: bool
-    """Whether the local header holds the sums that the central directory has."""
+    local: str
+    """What of the local header follows: one of LOCALS."""
     gap: int
     """Bytes between the member's data and what comes next."""
 
@@ -78,12 +83,35 @@ class Entry:
         """What the central directory holds; zero where it is derived."""
         return Sums(*struct.unpack("<3I", self.central[_CENTRAL_SUMS]))
 
+    @property
+    def kept(self) -> bytes:
+        """The local header as the structure has it, empty where it follows from the central directory."""
+        return self.local if self.plan.local in ("kept", "sums") else b""
+
     def local_with(self, sums: Sums) -> bytes:
-        return _with(self.local, _LOCAL_SUMS, sums.tobytes()) if self.plan.same else self.local
+        return _with(self.local, _LOCAL_SUMS, sums.tobytes()) if self.plan.local != "kept" else self.local
 
     def central_with(self, sums: Sums, offset: int) -> bytes:
         central = _with(self.central, _CENTRAL_SUMS, sums.tobytes())
         return _with(central, _CENTRAL_OFFSET, offset.to_bytes(4, "little"))
+
+
+def local_of(central: bytes, *, extra: bool) -> bytes:
+    """The local header that goes with an entry of the central directory, its sums zero."""
+    length = int.from_bytes(central[30:32], "little") if extra else 0
+    variable = central[CENTRAL.size : CENTRAL.size + int.from_bytes(central[28:30], "little") + length]
+    lengths = central[28:30] + length.to_bytes(2, "little")
+    return LOCAL_MAGIC + central[6:16] + bytes(12) + lengths + variable
+
+
+def shortest(local: bytes, central: bytes, *, same: bool) -> str:
+    """Which of LOCALS a local header has; `same` tells whether its sums are those of the central directory, and are zero
+    here."""
+    if same:
+        for kind in ("twin", "bare"):
+            if local == local_of(central, extra=kind == "twin"):
+                return kind
+    return "sums" if same else "kept"
 
 
 def _with(data: bytes, place: slice, value: bytes) -> bytes:
@@ -105,8 +133,8 @@ class Structure:
         return _with(self.end, _END_DIRECTORY, struct.pack("<2I", size, offset))
 
     def tobytes(self) -> bytes:
-        locals_and_gaps = [piece for entry in self.entries for piece in (entry.local, entry.gap)]
-        return b"".join([self.prefix, *locals_and_gaps, *(entry.central for entry in self.entries), self.end])
+        fronts = [piece for entry in self.entries for piece in (entry.kept, entry.gap)]
+        return b"".join([self.prefix, *fronts, *(entry.central for entry in self.entries), self.end])
 
 
 class _Cutter:
@@ -155,10 +183,12 @@ def parse_structure(data: bytes, prefix: int, plans: Sequence[Plan], where: str)
     agree. Raises IntegrityError with the offset."""
     cutter = _Cutter(data, where)
     head = cutter.take(prefix)
-    fronts = [(plan, cutter.record(LOCAL, LOCAL_MAGIC, (26, 28)), cutter.take(plan.gap)) for plan in plans]
+    fronts = [(plan, _front(cutter, plan), cutter.take(plan.gap)) for plan in plans]
     centrals, end = cut_centrals(data[cutter.offset :], len(plans), where)
     entries = tuple(
-        Entry(plan=plan, local=local, gap=gap, central=central)
+        Entry(
+            plan=plan, local=local or local_of(central, extra=plan.local == "twin"), gap=gap, central=central
+        )
         for (plan, local, gap), central in zip(fronts, centrals, strict=True)
     )
     for number, entry in enumerate(entries):
@@ -169,15 +199,24 @@ def parse_structure(data: bytes, prefix: int, plans: Sequence[Plan], where: str)
     return Structure(prefix=head, entries=entries, end=end)
 
 
+def _front(cutter: _Cutter, plan: Plan) -> bytes:
+    """The local header, empty where it follows."""
+    if plan.local in ("kept", "sums"):
+        return cutter.record(LOCAL, LOCAL_MAGIC, (26, 28))
+    return b""
+
+
 def _problem(entry: Entry) -> str | None:
     opaque = entry.plan.encoder == "opaque"
     derived = entry.central[20:24] if opaque else entry.central[_CENTRAL_SUMS]
     if (
         any(derived)
         or any(entry.central[_CENTRAL_OFFSET])
-        or (entry.plan.same and any(entry.local[_LOCAL_SUMS]))
+        or (entry.plan.local != "kept" and any(entry.local[_LOCAL_SUMS]))
     ):
         return "a derived field of the zip structure is not zero"
+    if shortest(entry.local, entry.central, same=entry.plan.local != "kept") != entry.plan.local:
+        return "not the shortest spelling of its local header"
     return agreement(entry.local, entry.central, DEFLATED if entry.plan.encoder != "store" else STORED)
 
 
