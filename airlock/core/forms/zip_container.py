@@ -30,6 +30,8 @@ from airlock.core.forms.zip_structure import (
 from airlock.errors import IntegrityError
 
 _WHERE = "zip"
+_SMALL = 1 << 18
+"""Bytes of content for which looking at the stream's start is as much work as the proof."""
 _STARTS = (LOCAL_MAGIC, END_MAGIC, b"#!")
 """A member, no member, or a script in front, as zipapp has it."""
 
@@ -171,13 +173,14 @@ def _opened(original: BinaryIO, found: Scan, codecs: CodecSet, thorough: bool) -
     entries: list[Entry] = []
     parts: list[Part] = []
     corrections: list[bytes] = []
-    before: str | None = None
+    before: streams.Recipe | None = None
     for member in found.members:
         looked = _Look(original, member)
         chosen = streams.Recipe(encoder="store")
         if member.method == DEFLATED:
-            recipe = streams.find(looked.content, looked.data, member.sums.size, before, codecs, thorough)
-            before = recipe.encoder if recipe else before
+            recipe = None if thorough else _supposed(before, member)
+            recipe = recipe or looked.encoder(before, codecs, thorough)
+            before = recipe or before
             chosen = recipe or streams.Recipe(encoder="opaque")
         if chosen.encoder == "opaque":
             for _ in _checked(looked.content(), member.sums, _WHERE):
@@ -192,6 +195,11 @@ def _opened(original: BinaryIO, found: Scan, codecs: CodecSet, thorough: bool) -
         parts=parts,
         corrections=b"".join(corrections),
     )
+
+
+def _supposed(before: streams.Recipe | None, member: ScannedMember) -> streams.Recipe | None:
+    """A small member is taken to be from the same encoder as the one before; the proof tells."""
+    return before if before and not before.corrections and member.sums.size <= _SMALL else None
 
 
 class _Look:
@@ -212,6 +220,12 @@ class _Look:
         for chunk in chunks:
             self._head = self._head or chunk[:HEAD]
             yield chunk
+
+    def encoder(
+        self, before: streams.Recipe | None, codecs: CodecSet, thorough: bool
+    ) -> streams.Recipe | None:
+        first = before.encoder if before else None
+        return streams.find(self.content, self.data, self._member.sums.size, first, codecs, thorough)
 
     def part(self, *, opaque: bool) -> Part:
         read: Callable[[], Chunks] = self.data if opaque else self.content
