@@ -1,7 +1,12 @@
-"""Types of arguments, for argparse."""
+"""Types of arguments, for argparse, and arguments that several commands have."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airlock.formats.lockfile import Lockfile
 
 
 def existing(text: str) -> Path:
@@ -10,3 +15,29 @@ def existing(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"no such file: {text!r}")
     return path
+
+
+def add_level(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--level N` and `--smallest`, which leave `arguments.level` None where neither is given."""
+    from airlock.core.artifact import SMALLEST
+
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--level", type=_level, metavar="N", help=f"zstd level, 1 to 22, {what}")
+    group.add_argument(
+        "--smallest",
+        dest="level",
+        action="store_const",
+        const=SMALLEST,
+        help=f"--level {SMALLEST}: a tenth smaller than by default, for twenty times the work",
+    )
+
+
+def _level(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 22:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 22, found {text!r}")
+    return int(text)
+
+
+def at_level(lockfile: "Lockfile", level: int | None) -> "Lockfile":
+    """The lock with its encoder's level replaced, if one is given."""
+    return lockfile if level is None else replace(lockfile, encoder=replace(lockfile.encoder, level=level))

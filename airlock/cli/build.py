@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airlock.cli.arguments import existing
+from airlock.cli.arguments import add_level, at_level, existing
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", type=existing, metavar="BUNDLE", help="build, and compare with a bundle made elsewhere"
     )
+    add_level(parser, "in place of the lock's; deltas from such a bundle need the same option")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="artifacts at a time (default: one a processor)"
     )
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.cli.workshop import chosen_targets, fill_store, note_what_moved, read_lock, workshop
 
     lock = arguments.lock.absolute()
-    lockfile = read_lock(lock)
+    lockfile = at_level(read_lock(lock), arguments.level)
     targets = chosen_targets(lockfile, arguments.target, lock.name)
     note_what_moved(session, lock, lockfile)
     if not arguments.offline:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     signed = [path for path in (_place(lockfile, target, output) for target in targets) if _signed(path)]
     reports = [_build(lockfile, target, tools, output) for target in targets]
     if arguments.reproducible:
-        _build_again(session, lock, reports)
+        _build_again(session, lock, reports, arguments.level)
     for path in signed:
         session.reporter.note(f"warning: {path.name} was signed and is not any more: `airlock sign` it again")
     _tell(reports, arguments)
@@ -88,7 +89,7 @@ def _signed(path: Path) -> bool:
         return False
 
 
-def _build_again(session: Session, lock: Path, reports: "list[BuildReport]") -> None:
+def _build_again(session: Session, lock: Path, reports: "list[BuildReport]", level: int | None) -> None:
     """The second build: another process, empty caches, another order of work, and other circumstances altogether."""
     import tempfile
 
@@ -106,6 +107,7 @@ def _build_again(session: Session, lock: Path, reports: "list[BuildReport]") -> 
         command = [sys.executable, "-m", "airlock", "build", "--quiet", "--offline", "--jobs", "1"]
         command += ["--lock", str(lock), "--output", str(directory / "out")]
         command += ["--frame-cache", str(directory / "frames"), "--shuffle", "again"]
+        command += ["--level", str(level)] if level else []
         for report in reports:
             command += ["--target", report.target]
         run_elsewhere(command, elsewhere(directory, environment))
@@ -162,5 +164,7 @@ def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
         print(f"  {report.artifacts} artifacts, {human_size(report.size)}{share}")
         print(f"  file   {report.digest}")
         print(f"  index  {report.index}")
+        if arguments.level:
+            print(f"  level {arguments.level}: make deltas from and to it with --level {arguments.level} too")
         if arguments.reproducible:
             print("  reproducible: built twice, the same to the bit")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airlock.cli.arguments import add_level, at_level
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="BUNDLE",
         help="the signed new bundle, whose signatures the delta is to carry; may be repeated",
     )
+    add_level(parser, "that both bundles were built with, where it is not the locks'")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="artifacts at a time (default: one a processor)"
     )
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.cli.workshop import chosen_targets, fill_store, note_what_moved, read_lock, workshop
 
     old_path, new_path = arguments.old.absolute(), arguments.new.absolute()
-    old, new = read_lock(old_path), read_lock(new_path)
+    old, new = (at_level(read_lock(path), arguments.level) for path in (old_path, new_path))
     targets = chosen_targets(new, arguments.target, new_path.name)
     note_what_moved(session, new_path, new)
     for target in targets:

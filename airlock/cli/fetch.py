@@ -37,6 +37,8 @@ def _jobs(text: str) -> int:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.near import near_side
+    from airlock.cli.workshop import workshop
+    from airlock.connected.build import expand_all
     from airlock.connected.fetch import fetch
     from airlock.formats.lockfile import parse_lockfile
 
@@ -47,6 +49,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         raise UsageError(str(path), "no such file", hint="write it with `airlock lock`") from error
     with near_side(session, path.absolute().parent) as near:
         result = fetch(lockfile, _manifest(path), near, targets=tuple(arguments.target), jobs=arguments.jobs)
+    expand_all((*result.present, *result.fetched), workshop(session, None))
     _tell(result, session, as_json=arguments.json)
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airlock.cli.arguments import add_level
 from airlock.cli.session import Session, print_json
 from airlock.errors import ResolutionError, UsageError
 from airlock.kinds import Upgrade
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="let this pin move (may be repeated)",
     )
+    add_level(parser, "for this lock's bundles (default: what the lock has)")
     parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")
 
@@ -63,6 +65,7 @@ def _request(arguments: argparse.Namespace, lockfile: Path) -> "LockRequest":
             everything=arguments.upgrade,
             names=frozenset(canonicalize_name(name) for name in arguments.upgrade_package),
         ),
+        level=arguments.level,
     )
 
 
@@ -102,11 +105,10 @@ def _lock(request: "LockRequest", lockfile: Path, arguments: argparse.Namespace,
 
 def _locked(request: "LockRequest", session: Session) -> "Lockfile":
     """The no-op is decided here, before anything that knows the network is imported."""
-    from airlock.connected.lock import check, lock
+    from airlock.connected.lock import lock, unchanged
 
-    upgrade = request.upgrade
-    if request.previous and not upgrade.everything and not upgrade.names and not check(request):
-        return request.previous
+    if (same := unchanged(request)) is not None:
+        return same
     from airlock.cli.near import near_side
 
     with near_side(session, request.directory) as near:

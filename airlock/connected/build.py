@@ -21,6 +21,9 @@ from airlock.storage.store import Store
 _RELEASES = {"1.5.7": "0.25.0", "1.5.6": "0.23.0", "1.5.5": "0.22.0", "1.5.4": "0.20.0"}
 """libzstd, and the release of python-zstandard that brings it."""
 
+CACHE_LEVEL = 1
+"""zstd level of expanded forms that no build has asked for yet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
@@ -94,6 +97,24 @@ def build(lockfile: Lockfile, target: str, workshop: Workshop, path: Path) -> Bu
         digest=hasher.digest,
         index=digest_of(data),
     )
+
+
+def expand_all(artifacts: Iterable[Artifact], workshop: Workshop) -> None:
+    """Take apart what was not yet, so that builds and deltas at any level begin with it. Raises as `build` does."""
+    cache, task = workshop.frames(this_encoder(CACHE_LEVEL)), "Taking apart"
+    todo = [artifact for artifact in workshop.ordered(artifacts) if not cache.holds_form(artifact)]
+    workshop.reporter.start(task, sum(artifact.size for artifact in todo))
+
+    def make(artifact: Artifact) -> None:
+        cache.frame(artifact, workshop.store)
+        workshop.reporter.advance(task, artifact.size)
+
+    pool = ThreadPoolExecutor(max_workers=workshop.jobs)
+    try:
+        list(pool.map(make, todo))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        workshop.reporter.finish(task)
 
 
 def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Workshop) -> tuple[Frame, ...]:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlock.core.artifact import Encoder
@@ -25,6 +25,8 @@ class LockRequest:
     """Where the manifest is."""
     previous: Lockfile | None
     upgrade: Upgrade
+    level: int | None = None
+    """zstd's, for bundles; None for that of the previous lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +63,21 @@ def differing(now: Mapping[str, Digest], previous: Lockfile | None) -> tuple[str
     return tuple(sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name)))
 
 
+def unchanged(request: LockRequest) -> Lockfile | None:
+    """The lock where nothing is to be pinned anew, which may still have another level than before. Touches no network."""
+    previous = request.previous
+    if previous is None or _upgrades(request.upgrade) or check(request):
+        return None
+    return replace(previous, encoder=_encoder(request))
+
+
 def lock(request: LockRequest, near: NearSide) -> Lockfile:
     """Pin what changed; what did not change keeps its pins unless an upgrade is asked for, and where nothing changed the
     previous lock is the answer. Raises UsageError, ResolutionError, FetchError or IntegrityError."""
+    if (same := unchanged(request)) is not None:
+        return same
     now = inputs(request.manifest, request.where, request.directory)
     changed = differing(now, request.previous)
-    if request.previous and not changed and not _upgrades(request.upgrade):
-        return request.previous
     _check_names(request)
     artifacts: list[LockedArtifact] = []
     for kind in _asked(request.manifest):
@@ -123,12 +133,13 @@ def _upgrades(upgrade: Upgrade) -> bool:
 
 
 def _encoder(request: LockRequest) -> Encoder:
-    """The encoder is a pin as well: it moves only with everything else."""
-    if request.previous and not request.upgrade.everything:
-        return request.previous.encoder
-    from airlock.storage.frames import this_encoder
+    """The encoder is a pin as well: it moves only with everything else, and its level only where one is asked for."""
+    before = request.previous.encoder if request.previous else None
+    if before and not request.upgrade.everything:
+        return replace(before, level=request.level or before.level)
+    from airlock.storage.frames import DEFAULT_LEVEL, this_encoder
 
-    return this_encoder()
+    return this_encoder(request.level or (before.level if before else DEFAULT_LEVEL))
 
 
 def _check_names(request: LockRequest) -> None:

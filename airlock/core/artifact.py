@@ -52,6 +52,10 @@ class Project:
     """A PEP 440 version."""
 
 
+SMALLEST = 19
+"""The zstd level behind `--smallest`; from here on frames look back as far as a reader may be asked to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
     """What made the frames. Frames are bit-for-bit the same only from the same encoder."""

@@ -6,13 +6,15 @@ from typing import BinaryIO
 
 import zstandard
 
-from airlock.core.artifact import Encoder
+from airlock.core.artifact import SMALLEST, Encoder
 from airlock.core.digest import CHUNK, Digest, Hasher, chunks_of
 from airlock.errors import IntegrityError
 
 DEFAULT_LEVEL = 9
 MAX_WINDOW = 1 << 27
 """Bytes of memory that a frame may ask of its reader."""
+_WIDE = 1 << 23
+"""Bytes; smaller contents fit into the window that their level has by itself."""
 _MAX_BLOCK = 1 << 17
 _RUN, _RESERVED = 1, 3
 _SHORTEST_HEADER = 6
@@ -26,14 +28,24 @@ def this_encoder(level: int = DEFAULT_LEVEL) -> Encoder:
 
 def compress(source: BinaryIO, size: int, out: BinaryIO, encoder: Encoder) -> None:
     """Write the one frame of `size` bytes of `source`. The caller has checked that `encoder` is at hand."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        encoder.level, source_size=size, write_checksum=True, write_content_size=True, threads=0
-    )
-    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    compressor = zstandard.ZstdCompressor(compression_params=_parameters(encoder.level, size))
     frame = compressor.compressobj(size)
     for chunk in chunks_of(source):
         out.write(frame.compress(chunk))
     out.write(frame.flush())
+
+
+def _parameters(level: int, size: int) -> zstandard.ZstdCompressionParameters:
+    """zstd's own for the level; from SMALLEST on with its long-distance matcher over the whole window of a reader."""
+    wide = {"window_log": MAX_WINDOW.bit_length() - 1, "enable_ldm": True}
+    return zstandard.ZstdCompressionParameters.from_level(
+        level,
+        source_size=size,
+        write_checksum=True,
+        write_content_size=True,
+        threads=0,
+        **(wide if level >= SMALLEST and size > _WIDE else {}),
+    )
 
 
 def compress_chunks(chunks: Iterable[bytes], size: int, out: BinaryIO, encoder: Encoder) -> None:
