@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-from airlock.core.digest import Hasher, chunks_of
+from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
 PORTABLE = frozenset({"zlib/1", "lzma/1"})
@@ -24,12 +24,22 @@ class Member:
     name: str
     """As the container spells it, unchecked; empty where the artifact is itself the file."""
     size: int
-    """Bytes."""
+    """Bytes, -1 where they must be made before they are counted."""
     mode: int
     """Permission bits, 0 where the container has none."""
     chunks: Iterator[bytes]
-    hasher: Hasher | None = None
-    """Where it is given: digest and size of the chunks, once the last was taken. Saves hashing them again."""
+    offset: int | None = None
+    """Where in the expanded form these bytes stand, in one piece; None where they must be made of others."""
+    record: "DerivedRecord | None" = None
+    """Of a wheel's RECORD that is made of the files in front of it: what it says, without hashing them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedRecord:
+    names: frozenset[str]
+    """Files whose rows say what the files are, by construction."""
+    rest: bytes
+    """The other lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,8 @@ class Form(Protocol):
         was written is worth nothing before that."""
 
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
-        """The files inside, in the order of the expanded form. Raises IntegrityError."""
+        """The files inside, in the order of the expanded form, which must be seekable. What is not read of one costs little, and reading a derived
+        RECORD costs a pass over the files in front of it. Raises IntegrityError."""
 
     def costs(self, expanded: BinaryIO) -> Costs:
         """Raises IntegrityError."""

@@ -18,12 +18,12 @@ IN_MEMORY = 32 << 20
 
 
 def members_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:
-    """The files of one artifact. Its frame's digest is checked when the last was read: use nothing of them for good
-    before the iterator has ended. Raises IntegrityError."""
-    with _opened(archive, entry) as (form, stream):
-        yield from form.members(stream)
-        for _ in chunks_of(stream):
-            pass
+    """The files of one artifact, whose frame's digest is checked before the first is given. Raises IntegrityError."""
+    with _opened(archive, entry) as (form, stream), tempfile.TemporaryFile() as content:
+        for chunk in chunks_of(stream):
+            content.write(chunk)
+        content.seek(0)
+        yield from form.members(content)
 
 
 def original_of(archive: Archive, entry: IndexEntry) -> Iterator[Member]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airlock.core.digest import Hasher, hex_of
+from airlock.core.expanded import DerivedRecord
 from airlock.core.forms.codec import Slot
 from airlock.errors import IntegrityError
 
@@ -30,20 +31,29 @@ def record_of(slots: Sequence[Slot]) -> int | None:
 class Rows:
     """The rows of the files that have passed."""
 
-    names: list[bytes] = field(default_factory=list)
     rows: list[bytes] = field(default_factory=list)
     numbers: dict[bytes, int] = field(default_factory=dict)
     """By name."""
 
     def add(self, slot: Slot, hasher: Hasher) -> None:
-        """Names that csv would quote, folders, opaque parts and second files of one name have no row."""
+        if name := self._new(slot):
+            digest = base64.urlsafe_b64encode(bytes.fromhex(hex_of(hasher.digest))).rstrip(b"=")
+            self._take(name, b"%s,sha256=%s,%d" % (name, digest, hasher.size))
+
+    def add_name(self, slot: Slot) -> None:
+        """For `derived`, which needs no digests."""
+        if name := self._new(slot):
+            self._take(name, name)
+
+    def _new(self, slot: Slot) -> bytes:
+        """Empty for what has no row: names that csv would quote, folders, opaque parts and second files of one name."""
         name = slot.name.encode("utf-8", "surrogateescape")
-        if slot.opaque or slot.name.endswith("/") or _QUOTED.search(slot.name) or name in self.numbers:
-            return
-        digest = base64.urlsafe_b64encode(bytes.fromhex(hex_of(hasher.digest))).rstrip(b"=")
+        without = slot.opaque or slot.name.endswith("/") or _QUOTED.search(slot.name) or name in self.numbers
+        return b"" if without else name
+
+    def _take(self, name: bytes, row: bytes) -> None:
         self.numbers[name] = len(self.rows)
-        self.names.append(name)
-        self.rows.append(b"%s,sha256=%s,%d" % (name, digest, hasher.size))
+        self.rows.append(row)
 
     def template(self, record: bytes) -> bytes:
         end = b"crlf" if 0 < record.count(b"\r\n") == record.count(b"\n") else b"lf"
@@ -60,9 +70,7 @@ class Rows:
 
     def record(self, template: bytes, where: str) -> bytes:
         """Raises IntegrityError for everything but the one template of the result."""
-        end, *lines = template.split(b"\n")
-        if end not in _ENDS or not lines:
-            raise IntegrityError(where, "not a template of RECORD")
+        end, lines = _split(template, where)
         out: list[bytes] = []
         following = size = 0
         for line in lines:
@@ -76,6 +84,20 @@ class Rows:
             raise IntegrityError(where, "not the one template of its RECORD")
         return record
 
+    def derived(self, template: bytes, where: str) -> DerivedRecord:
+        """What a template says, for rows of names alone."""
+        end, lines = _split(template, where)
+        names: list[str] = []
+        rest: list[bytes] = []
+        following = 0
+        for line in lines:
+            row, following = self._row(line, following, where)
+            if line.startswith(b" "):
+                rest.append(row)
+            else:
+                names.append(row.decode("utf-8", "surrogateescape"))
+        return DerivedRecord(names=frozenset(names), rest=_ENDS[end].join(rest))
+
     def _row(self, line: bytes, following: int, where: str) -> tuple[bytes, int]:
         if line.startswith(b" "):
             return line[1:], following
@@ -83,3 +105,10 @@ class Rows:
         if not 0 <= number < len(self.rows):
             raise IntegrityError(where, "RECORD's template names a file that has not passed")
         return self.rows[number], number + 1
+
+
+def _split(template: bytes, where: str) -> tuple[bytes, list[bytes]]:
+    end, *lines = template.split(b"\n")
+    if end not in _ENDS or not lines:
+        raise IntegrityError(where, "not a template of RECORD")
+    return end, lines

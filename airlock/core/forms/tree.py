@@ -5,16 +5,14 @@ parents first), `corrections` (of their streams, if any has some), and each leaf
 Memory: structure, corrections and what containers hold back (see `spool`), whatever the size of a content.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from airlock.core.digest import Hasher
 from airlock.core.expanded import Costs, Expansion, Member
-from airlock.core.forms.codec import MAX_CORRECTIONS, MAX_STRUCTURE, Chunks, CodecSet
+from airlock.core.forms.codec import MAX_CORRECTIONS, MAX_STRUCTURE, Chunks, CodecSet, Slot
 from airlock.core.forms.nodes import FORM, MAX_RECIPE, LeafNames, Node, Shared, TreeReader, joined
 from airlock.core.forms.record import MAX_RECORD, Rows
-from airlock.core.forms.spool import held_back
 from airlock.core.plain_tar import Reader
 
 _WHERE = f"expanded form {FORM}"
@@ -39,7 +37,7 @@ class TreeForm:
 
     def costs(self, expanded: BinaryIO) -> Costs:
         tree = _Tree(expanded)
-        opaque = dict(tree.opaque(tree.root, ""))
+        opaque = dict(tree.opaque())
         tree.end()
         return Costs(
             recipe=tree.recipe,
@@ -56,21 +54,11 @@ def built(expanded: BinaryIO) -> Chunks:
     tree.end()
 
 
-@dataclass(slots=True)
-class _Passing:
-    """Whether parts are hashed on their way, and the rows that they make for RECORD."""
-
-    node: Node
-    rows: Rows
-
-    def wanted(self, number: int) -> bool:
-        return self.node.record is not None and number < self.node.record
-
-
 class _Tree:
     """One pass over an expanded form. What is left of a leaf is skipped when the next is read."""
 
     def __init__(self, expanded: BinaryIO) -> None:
+        self._expanded = expanded
         self._reader = Reader(expanded, _WHERE)
         recipe = self._reader.small("recipe.json", MAX_RECIPE)
         self.recipe = len(recipe)
@@ -87,52 +75,113 @@ class _Tree:
         return node.container.build(self._parts(node, path))
 
     def _parts(self, node: Node, path: str) -> Iterator[Chunks]:
-        passing = _Passing(node, Rows())
+        rows = Rows()
         for number, slot in enumerate(node.container.slots):
-            _, chunks = self._part(node, number, path, passing.rows)
-            if passing.wanted(number):
+            if number == node.record:
+                yield iter((rows.record(self._template(path, slot), _WHERE),))
+            elif node.record is not None and number < node.record:
                 hasher = Hasher()
-                yield hasher.watch(chunks)
-                passing.rows.add(slot, hasher)
+                yield hasher.watch(self._part(node, number, path))
+                rows.add(slot, hasher)
             else:
-                yield chunks
+                yield self._part(node, number, path)
 
-    def _part(self, node: Node, number: int, path: str, rows: Rows) -> tuple[int | None, Chunks]:
-        """The part's size, where that is known, and its bytes."""
+    def _part(self, node: Node, number: int, path: str) -> Chunks:
         slot = node.container.slots[number]
         place = joined(path, slot.name)
         if (inner := node.inside.get(number)) is not None:
-            return None, self.build(inner, place)
-        name = self._names.name(place, slot)
-        if number == node.record:
-            record = rows.record(self._reader.small(name, MAX_RECORD), _WHERE)
-            return len(record), iter((record,))
-        return self._reader.file(name)
+            return self.build(inner, place)
+        return self._leaf(place, slot)[1]
+
+    def _leaf(self, place: str, slot: Slot) -> tuple[int, Chunks]:
+        return self._reader.file(self._names.name(place, slot))
+
+    def _template(self, path: str, slot: Slot) -> bytes:
+        return self._reader.small(self._names.name(joined(path, slot.name), slot), MAX_RECORD)
 
     def members(self) -> Iterator[Member]:
-        node = self.root
-        passing = _Passing(node, Rows())
-        for number, slot in enumerate(node.container.slots):
-            size, chunks = self._part(node, number, "", passing.rows)
-            if slot.opaque:
-                size, chunks = slot.size, node.container.content(number, chunks)
-            if size is None:
-                size, chunks = held_back(chunks)
-            hasher = Hasher() if passing.wanted(number) else None
-            if hasher:
-                chunks = hasher.watch(chunks)
-            yield Member(name=slot.name, size=size, mode=slot.mode, chunks=chunks, hasher=hasher)
-            if hasher:
-                for _ in chunks:
-                    pass
-                passing.rows.add(slot, hasher)
+        rows = Rows()
+        for number, slot in enumerate(self.root.container.slots):
+            if number == self.root.record:
+                yield self._record_member(slot, rows)
+            elif (inner := self.root.inside.get(number)) is not None:
+                yield from self._inner_member(inner, slot)
+            else:
+                yield self._leaf_member(number, slot)
+            rows.add_name(slot)
 
-    def opaque(self, node: Node, path: str) -> Iterator[tuple[str, int]]:
+    def _leaf_member(self, number: int, slot: Slot) -> Member:
+        size, chunks = self._leaf(slot.name, slot)
+        offset: int | None = self._reader.offset
+        if slot.opaque:
+            size, chunks, offset = slot.size, self.root.container.content(number, chunks), None
+        return Member(name=slot.name, size=size, mode=slot.mode, chunks=chunks, offset=offset)
+
+    def _inner_member(self, inner: Node, slot: Slot) -> Iterator[Member]:
+        """Built only if it is read."""
+        made = _Lazy(lambda: self.build(inner, slot.name))
+        yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made)
+        if made.begun:
+            _exhaust(made)
+        else:
+            for leaf, place in self._leaves(inner, slot.name):
+                self._leaf(place, leaf)
+
+    def _record_member(self, slot: Slot, rows: Rows) -> Member:
+        derived = rows.derived(self._template("", slot), _WHERE)
+        return Member(name=slot.name, size=-1, mode=slot.mode, chunks=_Lazy(self._record), record=derived)
+
+    def _record(self) -> Chunks:
+        """The true RECORD, by another pass over the same stream, which must be seekable."""
+        if not self._expanded.seekable():
+            raise AssertionError("a derived RECORD can only be read where the expanded form is seekable")
+        position = self._expanded.tell()
+        self._expanded.seek(0)
+        again = _Tree(self._expanded)
+        parts = again._parts(again.root, "")
+        for _ in range(again.root.record or 0):
+            _exhaust(next(parts))
+        record = b"".join(next(parts))
+        self._expanded.seek(position)
+        yield record
+
+    def _leaves(self, node: Node, path: str) -> Iterator[tuple[Slot, str]]:
+        """The leaves below a container, with their paths."""
         for number, slot in enumerate(node.container.slots):
             place = joined(path, slot.name)
             if (inner := node.inside.get(number)) is not None:
-                yield from self.opaque(inner, place)
-                continue
-            size, _ = self._reader.file(name := self._names.name(place, slot))
+                yield from self._leaves(inner, place)
+            else:
+                yield slot, place
+
+    def opaque(self) -> Iterator[tuple[str, int]]:
+        for slot, place in self._leaves(self.root, ""):
+            name = self._names.name(place, slot)
+            size, _ = self._reader.file(name)
             if slot.opaque:
                 yield name, size
+
+
+class _Lazy:
+    """Chunks that are made from the first one on that is asked for."""
+
+    def __init__(self, make: Callable[[], Chunks]) -> None:
+        self._make = make
+        self._chunks: Chunks | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._chunks is not None
+
+    def __iter__(self) -> Chunks:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._chunks is None:
+            self._chunks = self._make()
+        return next(self._chunks)
+
+
+def _exhaust(chunks: Chunks) -> None:
+    for _ in chunks:
+        pass
