@@ -54,6 +54,22 @@ def test_a_lock_is_written_and_told_and_then_nothing_is_asked_or_written(
     assert shell.airlock("lock", "--check").stderr == ""
 
 
+def level_of(place: Workplace) -> object:
+    return tomllib.loads((place.directory / "airlock.lock").read_text())["encoder"]["level"]
+
+
+def test_a_level_is_pinned_and_kept_until_another_is_asked_for(
+    shell: Shell, place: Workplace, index: Index
+) -> None:
+    shell.airlock("lock", "-q", "--level", "12")
+    assert level_of(place) == 12
+    shell.airlock("lock", "-q", "--upgrade")
+    assert level_of(place) == 12
+    index.log.clear()
+    shell.airlock("lock", "-q", "--smallest")
+    assert (level_of(place), index.log) == (19, [])
+
+
 def test_what_moved_is_told_from_old_to_new(shell: Shell, place: Workplace, index: Index) -> None:
     index.etags = True
     shell.airlock("lock", "-q")

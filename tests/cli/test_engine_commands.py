@@ -244,3 +244,16 @@ def test_a_mistyped_command_is_answered_with_the_nearest(shop: Shop) -> None:
     refused = shop.run("instal", "x.airlock", code=2)
     assert refused.stderr == "error: airlock: no such command: 'instal'\nhint: did you mean 'install'?\n"
     assert "see `airlock --help`" in shop.run("zzz", code=2).stderr
+
+
+def test_a_bundle_at_another_level_says_what_its_deltas_need(shop: Shop) -> None:
+    done = shop.run("build", "--lock", "v1.lock", "--offline", "-o", "small", "--smallest", "-q")
+    assert "make deltas from and to it with --level 19 too" in done.stdout
+    assert shop.json("inspect", "small/plant-gateway-1.0-plant.airlock")["encoder"]["level"] == 19
+    update = shop.json("delta", "v1.lock", "v2.lock", "--offline", "-o", "small", "--level", "19")["deltas"][
+        0
+    ]
+    assert update["base"] == shop.json("inspect", "small/plant-gateway-1.0-plant.airlock")["index"]
+    assert update["base"] != shop.json("inspect", OLD)["index"]
+    shop.run("build", "--lock", "v1.lock", "--offline", "--level", "23", code=2)
+    shop.run("build", "--lock", "v1.lock", "--offline", "--level", "3", "--smallest", code=2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airlock.connected.build import BuildReport, Workshop, build
+from airlock.connected.build import BuildReport, Workshop, build, expand_all
 from airlock.connected.reproduce import compare_bundles, first_difference
 from airlock.core.digest import digest_of, hex_of
 from airlock.core.expanded import form_named
@@ -22,7 +22,7 @@ from airlock.storage.frames import opened
 from airlock.storage.store import Store
 from tests.wheels import artifact, lock, two_versions
 
-GOLDEN = "sha256:a43f7f0918a96a68d4a98190193939cc270b86b36dec1c4c3fd1cfa5dd6d59e9"
+GOLDEN = "sha256:7bc0ca139f24ee1770a5339d7dff554ca5d5de1516e9cb5086328b9592f5c616"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
 
 
@@ -103,6 +103,47 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
             data[len(data) // 2] ^= 1
             file.write_bytes(data if number % 2 else b"")
     assert built(tmp_path).digest == first.digest
+
+
+def at_level(lockfile: Lockfile, level: int) -> Lockfile:
+    return replace(lockfile, encoder=replace(lockfile.encoder, level=level))
+
+
+def test_another_level_starts_from_what_was_taken_apart_before(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    tools = workshop(store, tmp_path / "cache")
+    alone = build(
+        at_level(lockfile, 12), "plant", workshop(store, tmp_path / "other"), tmp_path / "o.airlock"
+    )
+    expand_all(lockfile.artifacts_for("plant"), tools)
+    for file in (store.root / "sha256").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert build(at_level(lockfile, 12), "plant", tools, tmp_path / "a.airlock").digest == alone.digest
+
+
+def test_what_was_taken_apart_is_not_taken_apart_again(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    tools = workshop(store, tmp_path / "cache")
+    expand_all(lockfile.artifacts_for("plant"), tools)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.*")}
+    expand_all(lockfile.artifacts_for("plant"), tools)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.*")} == times
+
+
+def test_the_level_shows_in_the_frames_and_not_in_what_they_hold(tmp_path: Path) -> None:
+    store, lockfile, _ = two_versions(tmp_path)
+    tools = workshop(store, tmp_path / "cache")
+    reports = [
+        build(at_level(lockfile, level), "plant", tools, tmp_path / f"{level}.airlock") for level in (1, 19)
+    ]
+    assert reports[0].size > reports[1].size
+    indexes = []
+    for report in reports:
+        with report.path.open("rb") as stream:
+            indexes.append(parse_index(Archive(stream, "a").read("index.json", 1 << 20), "index.json"))
+    assert [index.encoder.level for index in indexes] == [1, 19]
+    assert indexes[0].entries == indexes[1].entries
 
 
 def test_a_damaged_store_is_refused_and_no_bundle_is_left(tmp_path: Path) -> None:
