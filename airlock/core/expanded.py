@@ -11,8 +11,8 @@ from typing import BinaryIO, Protocol
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
-PORTABLE = frozenset({"zlib/1", "lzma/1"})
-"""The stream encoders that Python alone has."""
+PORTABLE = frozenset({"zlib/1", "lzma/1", "zstd/1.5.7"})
+"""The stream encoders that Python and airlock's dependencies have."""
 REVISION = 3
 """Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
 

@@ -7,16 +7,22 @@ from airlock.core.artifact import Artifact
 from airlock.core.deflate import check_zlib
 from airlock.core.expanded import PORTABLE
 from airlock.core.forms.codec import Codec
+from airlock.core.lzma_encoder import check_lzma
 from airlock.errors import IntegrityError, TargetError
 
 
 @cache
 def codecs() -> tuple[Codec, ...]:
     """In the order in which a content is tried."""
+    from airlock.core.forms.ar_container import ArCodec
     from airlock.core.forms.gzip_container import GzipCodec
+    from airlock.core.forms.tar_container import TarCodec
+    from airlock.core.forms.xz_container import XzCodec
     from airlock.core.forms.zip_container import ZipCodec
+    from airlock.core.forms.zlib_container import ZlibCodec
+    from airlock.core.forms.zstd_container import ZstdCodec
 
-    return (ZipCodec(), GzipCodec())
+    return (ZipCodec(), GzipCodec(), TarCodec(), ArCodec(), XzCodec(), ZstdCodec(), ZlibCodec())
 
 
 def codec_named(name: str, where: str) -> Codec:
@@ -50,3 +56,9 @@ def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
         )
     if "zlib/1" in wanted:
         check_zlib()
+    if "lzma/1" in wanted:
+        check_lzma("lzma/1:6")
+    if "zstd/1.5.7" in wanted:
+        from airlock.core.forms.zstd_container import check_zstd
+
+        check_zstd()

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
@@ -37,6 +37,7 @@ _START = framing.FRAME + 12
 """Bytes of what `compressor` writes before a block's data."""
 _SMALLEST_BLOCK = 1 << 16
 _STORED_CHUNK = 1 << 16
+_STORED_DICTIONARY = 0
 _PROBE = 1 << 16
 """Bytes of compressed data that tell a preset, where the first block is not compared to its end."""
 _MAX_THREADS = 4
@@ -111,19 +112,31 @@ def _layout(original: BinaryIO, stream: framing.Stream) -> _Layout:
     """Raises IntegrityError where the blocks are not alike."""
     if not stream.headers:
         return _Layout(0, 0, frozenset())
-    header, sizes = stream.headers[0], [record.size for record in stream.records]
-    block = sizes[0]
-    alike = set(stream.headers) == {header} and set(sizes[:-1]) <= {block} and 0 < sizes[-1] <= block
-    if not alike or header.has_sizes == (header.length == 12) or (len(sizes) > 1 and block < _SMALLEST_BLOCK):
-        raise IntegrityError(_WHERE, "blocks that differ, or are very small")
-    if len(sizes) == 1 and not header.has_sizes and header.length == 12:
+    sizes = [record.size for record in stream.records]
+    stored = frozenset(number for number in range(len(sizes)) if _is_stored(original, stream, number))
+    header, block = _common_header(stream, stored), sizes[0]
+    if set(sizes[:-1]) - {block} or not 0 < sizes[-1] <= block:
+        raise IntegrityError(_WHERE, "blocks of different sizes")
+    if len(sizes) == 1 and not header.has_sizes:
         return _Layout(0, 0, frozenset())
     if len(sizes) == 1:
         block = max(block, 3 * dictionary_size(header.dictionary), 1 << 20)
-    stored = [number for number in range(len(sizes)) if _is_stored(original, stream, number)]
-    if stored and block > IN_MEMORY:
-        raise IntegrityError(_WHERE, "a large block that is not compressed")
-    return _Layout(block, header.length, frozenset(stored))
+    if block < _SMALLEST_BLOCK or (stored and block > IN_MEMORY):
+        raise IntegrityError(_WHERE, "very small blocks, or a large one that is not compressed")
+    return _Layout(block, header.length, stored)
+
+
+def _common_header(stream: framing.Stream, stored: frozenset[int]) -> framing.BlockHeader:
+    """Raises IntegrityError where headers differ other than in the dictionary of stored blocks."""
+    headers = {header for number, header in enumerate(stream.headers) if number not in stored}
+    plain = {replace(header, dictionary=_STORED_DICTIONARY) for header in stream.headers}
+    header = next(iter(headers or plain))
+    alike = len(headers) <= 1 and len(plain) == 1
+    if not alike or any(stream.headers[number].dictionary != _STORED_DICTIONARY for number in stored):
+        raise IntegrityError(_WHERE, "blocks that differ")
+    if header.has_sizes == (header.length == 12):
+        raise IntegrityError(_WHERE, "block headers as nobody writes them")
+    return header
 
 
 def _is_stored(original: BinaryIO, stream: framing.Stream, number: int) -> bool:
@@ -189,11 +202,10 @@ def _block_content(original: BinaryIO, stream: framing.Stream, number: int) -> C
 def _encoder(original: BinaryIO, stream: framing.Stream, layout: _Layout, thorough: bool) -> str | None:
     if not stream.records:
         return f"{NAME}:6"
-    candidates = encoders_for(stream.headers[0].dictionary)
     first = next((number for number in range(len(stream.records)) if number not in layout.stored), None)
     if first is None:
-        return next(iter(candidates), None)
-    for encoder in candidates:
+        return f"{NAME}:6"
+    for encoder in encoders_for(stream.headers[first].dictionary):
         check_lzma(encoder)
         made = _Data(encoder, stream.check).of(_block_content(original, stream, first))
         if begins_with(_data(original, stream, first), made if thorough else _start(made)):
@@ -269,6 +281,8 @@ class Xz:
         for block in self._encoded(enumerate(Blocks(content, self.layout.block))):
             records.append(block.record)
             yield from block.chunks
+        if self.layout.stored and max(self.layout.stored) >= len(records):
+            raise IntegrityError(self.where, "a stored block that is not there")
         index = framing.index(records)
         yield index + framing.footer(len(index), self.check)
 
@@ -296,7 +310,7 @@ class Xz:
             return self._stored(list(content))
         data = _Data(self.encoder, self.check)
         packed, chunks = held_back(data.of(content))
-        return self._framed(packed, data.size, chunks, data.check)
+        return self._framed(dictionary_of(self.encoder), packed, data, chunks)
 
     def _stored(self, content: Sequence[bytes]) -> _Block:
         """Uncompressed; only the check is taken from an encoder, a fast one."""
@@ -311,13 +325,11 @@ class Xz:
                 (_stored_header(number, min(_STORED_CHUNK, size - number * _STORED_CHUNK)),), block
             )
         )
-        return self._framed(_stored_size(size), size, chain(chunks, (b"\0",)), data.check)
+        return self._framed(_STORED_DICTIONARY, _stored_size(size), data, chain(chunks, (b"\0",)))
 
-    def _framed(self, packed: int, size: int, data: Chunks, check: bytes) -> _Block:
+    def _framed(self, dictionary: int, packed: int, data: _Data, chunks: Chunks) -> _Block:
         length = self.layout.header
-        header = framing.BlockHeader(
-            length=length, has_sizes=length > 12, dictionary=dictionary_of(self.encoder)
-        )
-        record = framing.Record(length + packed + len(check), size)
-        start, padding = framing.block_header(header, packed, size), bytes(-packed % 4)
-        return _Block(record, chain((start,), data, (padding + check,)))
+        header = framing.BlockHeader(length=length, has_sizes=length > 12, dictionary=dictionary)
+        record = framing.Record(length + packed + len(data.check), data.size)
+        start, padding = framing.block_header(header, packed, data.size), bytes(-packed % 4)
+        return _Block(record, chain((start,), chunks, (padding + data.check,)))
