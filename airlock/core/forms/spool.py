@@ -46,8 +46,8 @@ class Scratch:
 
     def keep(self, chunks: Iterable[bytes]) -> BinaryIO:
         start = self._end
-        self._file.seek(start)
         for chunk in chunks:
+            self._file.seek(self._end)  # chunks may come from this file
             self._file.write(chunk)
             self._end += len(chunk)
         return io.BufferedReader(_Slice(cast("BinaryIO", self._file), start, self._end - start), 1 << 13)
