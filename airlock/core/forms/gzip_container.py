@@ -181,7 +181,7 @@ class _Cutter:
     """Gives a stream away piece by piece."""
 
     def __init__(self, chunks: Chunks) -> None:
-        self._chunks, self._left = chunks, b""
+        self._chunks, self._left = filter(None, chunks), b""
 
     def take(self, size: int | None) -> Chunks:
         """The next `size` bytes, or fewer where there are fewer; None for all that is left."""
