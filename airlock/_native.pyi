@@ -1,1 +1,31 @@
 """The native crate: `native/src`, one file a subject. Every function releases the interpreter's lock."""
+
+class ZlibRs:
+    """`zlib-rs/1:6`, to be used as a `zlib.compressobj`."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+class Miniz:
+    """`miniz/1:6`, to be used as a `zlib.compressobj`."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+class TokenFinder:
+    """Finds the corrections of `tokens/1`. Raises ValueError for a stream that is no deflate, or spelled oddly."""
+
+    def feed(self, stream: bytes, prediction: bytes, complete: tuple[bool, bool]) -> tuple[bool, int]:
+        """Whether more of the stream is wanted next, else of the prediction; and bytes of corrections so far."""
+
+    def position(self) -> int:
+        """Bytes of content that were compared."""
+
+    def corrections(self) -> bytes: ...
+
+class TokenWriter:
+    """Follows the corrections of `tokens/1`. Raises ValueError for any that do not belong to what is fed."""
+
+    def __init__(self, corrections: bytes) -> None: ...
+    def feed(self, content: bytes, prediction: bytes, complete: bool) -> bytes:
+        """What of the stream is decided by now; all that is left with the last of the content, `complete`."""

@@ -69,7 +69,7 @@ def level_of(
     """The level at which `zlib/1` makes `stream` of `content`, trying `first` before the others; None where there is
     none. With a `probe`, only that many bytes of content are compared."""
     for level in dict.fromkeys((first, *LEVELS)):
-        if _same(deflated(content(), level) if probe is None else _start(content(), level, probe), stream()):
+        if same(deflated(content(), level) if probe is None else _start(content(), level, probe), stream()):
             return level
     return None
 
@@ -85,7 +85,7 @@ def _start(content: Iterator[bytes], level: int, probe: int) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def _same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
+def same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
     """Whether what was made is what the stream begins with. Stops at the first byte that differs."""
     buffer = b""
     for data in made:
@@ -100,9 +100,9 @@ def _same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
 @cache
 def check_zlib() -> None:
     """Compare this machine's zlib with the golden vectors of `zlib/1`. Raises TargetError that says how to go on."""
-    sample = _sample()
+    data = sample()
     for level, golden in _GOLDEN.items():
-        found = hashlib.sha256(b"".join(deflated([sample], level))).hexdigest()
+        found = hashlib.sha256(b"".join(deflated([data], level))).hexdigest()
         if found != golden:
             raise TargetError(
                 f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
@@ -114,7 +114,7 @@ def check_zlib() -> None:
             )
 
 
-def _sample() -> bytes:
+def sample() -> bytes:
     """Some 200 kB that are text here and noise there, so that levels differ."""
     blocks = []
     for number in range(2000):

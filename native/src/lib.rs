@@ -4,13 +4,18 @@
 
 use pyo3::prelude::*;
 
+mod bits;
 mod deflate;
 mod diff;
+mod huffman;
+mod parser;
 mod place;
+mod tokens;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deflate::register(module)?;
     diff::register(module)?;
-    place::register(module)
+    place::register(module)?;
+    tokens::register(module)
 }
