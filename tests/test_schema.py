@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from airlock.core import canonical_json
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.codecs import SETS
 from airlock.core.digest import digest_of
 from airlock.core.fields import Fields
 from airlock.core.paths import MAX_PART, MAX_PATH, safe_path
@@ -139,7 +140,12 @@ def lockfiles(draw: st.DrawFn) -> Lockfile:
     artifacts = draw(st.lists(ARTIFACTS, max_size=4, unique_by=lambda artifact: artifact.key))
     return Lockfile(
         project=Project(name=draw(NAMES), version=draw(st.sampled_from(["1", "2.0rc1", "1!3.post1"]))),
-        encoder=Encoder(name="zstd", version=draw(PLAIN), level=draw(st.integers(0, 22))),
+        encoder=Encoder(
+            name="zstd",
+            version=draw(PLAIN),
+            level=draw(st.integers(0, 22)),
+            codecs=draw(st.sampled_from(sorted(SETS))),
+        ),
         inputs=draw(st.dictionaries(TEXT, DIGESTS, max_size=3)),
         targets=tuple(targets),
         health=draw(

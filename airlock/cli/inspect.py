@@ -48,6 +48,7 @@ def _document(summary: "Summary") -> dict[str, Any]:
             "name": summary.encoder.name,
             "version": summary.encoder.version,
             "level": summary.encoder.level,
+            "codecs": summary.encoder.codecs,
         },
         "size": summary.size,
         "signatures": list(summary.signatures),
@@ -80,7 +81,9 @@ def _print(summary: "Summary") -> None:
     for target in summary.targets:
         prefix = f", prefix {target.prefix}" if target.prefix else ""
         print(f"target     {target.name}: Python {target.python} on {target.platform}{prefix}")
-    print(f"encoder    {summary.encoder.name} {summary.encoder.version}, level {summary.encoder.level}")
+    print(
+        f"encoder    {summary.encoder.name} {summary.encoder.version}, level {summary.encoder.level}, {summary.encoder.codecs}"
+    )
     for name, digest in (("base", summary.base), ("index", summary.index)):
         if digest:
             print(f"{name:<10} {digest}")

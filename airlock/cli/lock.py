@@ -29,6 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let this pin move (may be repeated)",
     )
     add_level(parser, "for this lock's bundles (default: what the lock has)")
+    parser.add_argument(
+        "--codecs",
+        choices=("portable/1", "native/1"),
+        help="what expanded forms rest on (default: what the lock has, or the most that is at hand)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")
 
@@ -66,6 +71,7 @@ def _request(arguments: argparse.Namespace, lockfile: Path) -> "LockRequest":
             names=frozenset(canonicalize_name(name) for name in arguments.upgrade_package),
         ),
         level=arguments.level,
+        codecs=arguments.codecs,
     )
 
 

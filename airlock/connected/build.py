@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlock.core.artifact import Artifact, Encoder
+from airlock.core.codecs import SETS
+from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, TargetError
@@ -165,8 +167,9 @@ def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> Bu
 
 
 def check_encoder(encoder: Encoder, where: str) -> None:
-    """Raises TargetError where this machine's libzstd is not the one that the lock pins."""
-    here = this_encoder(encoder.level)
+    """Raises TargetError where this machine's libzstd is not the one that the lock pins, or its codecs are not at hand."""
+    check_codecs(SETS[encoder.codecs], f"{where}: encoder: {encoder.codecs}")
+    here = this_encoder(encoder.level, encoder.codecs)
     if here == encoder:
         return
     release = _RELEASES.get(encoder.version)

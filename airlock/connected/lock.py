@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airlock.core.artifact import Encoder
 from airlock.core.canonical_json import dumps
+from airlock.core.codecs import best_set
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
@@ -27,6 +28,8 @@ class LockRequest:
     upgrade: Upgrade
     level: int | None = None
     """zstd's, for bundles; None for that of the previous lock."""
+    codecs: str | None = None
+    """The set of codecs; None for that of the previous lock, or the largest at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +139,11 @@ def _encoder(request: LockRequest) -> Encoder:
     """The encoder is a pin as well: it moves only with everything else, and its level only where one is asked for."""
     before = request.previous.encoder if request.previous else None
     if before and not request.upgrade.everything:
-        return replace(before, level=request.level or before.level)
+        return replace(before, level=request.level or before.level, codecs=request.codecs or before.codecs)
     from airlock.storage.frames import DEFAULT_LEVEL, this_encoder
 
-    return this_encoder(request.level or (before.level if before else DEFAULT_LEVEL))
+    level = request.level or (before.level if before else DEFAULT_LEVEL)
+    return this_encoder(level, request.codecs or (before.codecs if before else best_set()))
 
 
 def _check_names(request: LockRequest) -> None:

@@ -63,3 +63,5 @@ class Encoder:
     name: str
     version: str
     level: int
+    codecs: str = "portable/1"
+    """The set of codecs that expanded forms rest on, a name in `core.codecs`."""

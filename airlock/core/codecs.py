@@ -12,10 +12,10 @@ from airlock.errors import TargetError
 PORTABLE = "portable/1"
 NATIVE = "native/1"
 
-_STANDARD_LIBRARY = frozenset({"zlib/1", "lzma/1"})
+_EVERYWHERE = frozenset({"zlib/1", "lzma/1", "zstd/1.5.7"})
 _NATIVE_CRATE = frozenset({"zlib-rs/1", "miniz/1", "tokens/1"})
 
-SETS = {PORTABLE: _STANDARD_LIBRARY, NATIVE: _STANDARD_LIBRARY | _NATIVE_CRATE}
+SETS = {PORTABLE: _EVERYWHERE, NATIVE: _EVERYWHERE | _NATIVE_CRATE}
 """The names of a set's encoders, without their parameters."""
 
 

@@ -6,7 +6,7 @@ these bytes (zlib-ng does not), so golden vectors are checked before anything re
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from airlock.core.digest import CHUNK
@@ -58,31 +58,6 @@ def inflated(chunks: Iterable[bytes], size: int, where: str) -> Iterator[bytes]:
 
 def _wrong_size(where: str, size: int) -> IntegrityError:
     return IntegrityError(where, "the deflate stream is not as long as it says", expected=f"{size} bytes")
-
-
-def level_of(
-    content: Callable[[], Iterator[bytes]],
-    stream: Callable[[], Iterator[bytes]],
-    first: int,
-    probe: int | None,
-) -> int | None:
-    """The level at which `zlib/1` makes `stream` of `content`, trying `first` before the others; None where there is
-    none. With a `probe`, only that many bytes of content are compared."""
-    for level in dict.fromkeys((first, *LEVELS)):
-        if same(deflated(content(), level) if probe is None else _start(content(), level, probe), stream()):
-            return level
-    return None
-
-
-def _start(content: Iterator[bytes], level: int, probe: int) -> Iterator[bytes]:
-    """The first bytes of the stream, as far as `probe` bytes of content decide them."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
-    for chunk in content:
-        yield compressor.compress(chunk)
-        probe -= len(chunk)
-        if probe <= 0:
-            return
-    yield compressor.flush()
 
 
 def same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:

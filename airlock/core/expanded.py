@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
+from airlock.core.codecs import SETS
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
-PORTABLE = frozenset({"zlib/1", "lzma/1", "zstd/1.5.7"})
+PORTABLE = SETS["portable/1"]
 """The stream encoders that Python and airlock's dependencies have."""
-REVISION = 3
+REVISION = 4
 """Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
 
 

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.codecs import SETS
 from airlock.core.digest import hex_of, parse_digest
 from airlock.core.fields import Fields
 from airlock.core.paths import safe_path
@@ -68,7 +69,10 @@ def read_encoder(fields: Fields) -> Encoder:
         name=fields.text("name"),
         version=fields.parsed("version", plain_text),
         level=fields.integer("level", limit=22),
+        codecs=fields.text("codecs"),
     )
+    if encoder.codecs not in SETS:
+        raise fields.fault("codecs", f"expected one of {', '.join(SETS)}, found {encoder.codecs!r}")
     if encoder.name != "zstd":
         raise fields.fault("name", f"expected 'zstd', found {encoder.name!r}")
     fields.done()
@@ -76,7 +80,12 @@ def read_encoder(fields: Fields) -> Encoder:
 
 
 def write_encoder(encoder: Encoder) -> dict[str, Any]:
-    return {"name": encoder.name, "version": encoder.version, "level": encoder.level}
+    return {
+        "name": encoder.name,
+        "version": encoder.version,
+        "level": encoder.level,
+        "codecs": encoder.codecs,
+    }
 
 
 def read_health(fields: Fields) -> HealthCheck:

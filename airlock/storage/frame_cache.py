@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps, loads
+from airlock.core.codecs import SETS
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of_stream, hex_of, parse_digest
-from airlock.core.expanded import PORTABLE, REVISION, expand
+from airlock.core.expanded import REVISION, expand
 from airlock.core.fields import Fields
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, read_expanded, write_expanded
@@ -52,7 +53,13 @@ class FrameCache:
 
     def _note(self, original: Digest) -> Path:
         name = hex_of(original)
-        return self.root / "forms" / f"expand-{REVISION}" / name[:2] / f"{name}.json"
+        return (
+            self.root
+            / "forms"
+            / f"expand-{REVISION}-{self.encoder.codecs.replace('/', '-')}"
+            / name[:2]
+            / f"{name}.json"
+        )
 
     def _path(self, expanded: Digest) -> Path:
         name, encoder = hex_of(expanded), self.encoder
@@ -93,7 +100,7 @@ class FrameCache:
 
     def _make(self, artifact: Artifact, store: Store) -> Frame:
         with store.open(artifact.digest, artifact.label) as original, self.scratch() as temporary:
-            expanded = expand_checked(artifact, original, temporary)
+            expanded = expand_checked(artifact, original, temporary, SETS[self.encoder.codecs])
             temporary.seek(0)
             frame = self._compressed(temporary, expanded)
         note = self._note(artifact.digest)
@@ -119,7 +126,7 @@ class FrameCache:
             yield stream
 
 
-def expand_checked(artifact: Artifact, original: BinaryIO, out: BinaryIO) -> Expanded:
+def expand_checked(artifact: Artifact, original: BinaryIO, out: BinaryIO, codecs: frozenset[str]) -> Expanded:
     """Write the expanded form of an original whose bytes are hashed first. Raises IntegrityError."""
     found, _ = digest_of_stream(original)
     if found != artifact.digest:
@@ -130,7 +137,7 @@ def expand_checked(artifact: Artifact, original: BinaryIO, out: BinaryIO) -> Exp
             found=found,
             hint="remove the file from the store and run `airlock fetch`",
         )
-    made = expand(original, out, PORTABLE)
+    made = expand(original, out, codecs)
     out.seek(0)
     hasher = Hasher()
     for chunk in chunks_of(out):

@@ -21,9 +21,11 @@ _SHORTEST_HEADER = 6
 """Bytes: magic number, descriptor, and a window or content size."""
 
 
-def this_encoder(level: int = DEFAULT_LEVEL) -> Encoder:
+def this_encoder(level: int = DEFAULT_LEVEL, codecs: str = "portable/1") -> Encoder:
     """The encoder at hand: the libzstd that python-zstandard brings, streaming, one thread, size and checksum written."""
-    return Encoder(name="zstd", version=".".join(map(str, zstandard.ZSTD_VERSION)), level=level)
+    return Encoder(
+        name="zstd", version=".".join(map(str, zstandard.ZSTD_VERSION)), level=level, codecs=codecs
+    )
 
 
 def compress(source: BinaryIO, size: int, out: BinaryIO, encoder: Encoder) -> None:

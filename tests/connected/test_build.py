@@ -13,6 +13,7 @@ from airlock.connected.build import BuildReport, Workshop, build, expand_all
 from airlock.connected.reproduce import compare_bundles, first_difference
 from airlock.core.digest import digest_of, hex_of
 from airlock.core.expanded import form_named
+from airlock.core.native import native
 from airlock.core.reporter import Silent
 from airlock.errors import FetchError, IntegrityError, TargetError
 from airlock.formats.index import parse_index
@@ -240,3 +241,13 @@ def test_a_wheel_that_the_far_side_could_not_open_is_refused_while_it_can_be_hel
     ):
         build(broken, "plant", workshop(store, tmp_path / "cache"), tmp_path / "a.airlock")
     assert not (tmp_path / "a.airlock").exists()
+
+
+def test_codecs_that_are_not_at_hand_are_refused_by_name_before_anything_is_made(tmp_path: Path) -> None:
+    if native() is not None:
+        pytest.skip("the native crate is built")
+    store, lockfile, _ = two_versions(tmp_path)
+    other = replace(lockfile, encoder=replace(lockfile.encoder, codecs="native/1"))
+    with pytest.raises(TargetError, match="native/1: needs encoders that are not at hand here") as caught:
+        build(other, "plant", workshop(store, tmp_path / "cache"), tmp_path / "x.airlock")
+    assert "portable/1" in (caught.value.hint or "")

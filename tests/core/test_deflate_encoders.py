@@ -2,7 +2,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.core.codecs import NATIVE, PORTABLE, SETS, best_set, check, missing
@@ -81,6 +81,7 @@ def test_corrections_for_an_encoder_that_takes_none_are_refused() -> None:
 
 @needs_native
 @pytest.mark.parametrize("encoder", ["zlib-rs/1:6", "miniz/1:6"])
+@settings(deadline=None)
 @given(content=CONTENTS, size=st.integers(1, 20000))
 def test_a_native_encoder_s_stream_does_not_depend_on_how_the_content_is_cut(
     encoder: str, content: bytes, size: int
@@ -99,6 +100,7 @@ def test_a_native_encoder_is_found(encoder: str) -> None:
 
 
 @needs_native
+@settings(deadline=None)
 @given(
     content=CONTENTS,
     level=st.integers(0, 9),
@@ -141,6 +143,7 @@ def test_a_damaged_stream_is_left_alone() -> None:
 
 
 @needs_native
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_corrections_are_refused_or_make_another_stream_of_no_great_size(data: st.DataObject) -> None:
     content = sample()[:60000]
@@ -157,6 +160,7 @@ def test_damaged_corrections_are_refused_or_make_another_stream_of_no_great_size
 
 
 @needs_native
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_as_corrections_are_refused_or_followed(corrections: bytes) -> None:
     try:

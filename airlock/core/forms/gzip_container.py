@@ -136,7 +136,11 @@ class GzipContainer:
 
     @property
     def encoders(self) -> CodecSet:
-        return frozenset() if self._opaque else frozenset(streams.family(r.encoder) for r in self.recipes)
+        return (
+            frozenset()
+            if self._opaque
+            else frozenset().union(*(streams.families(r.encoder) for r in self.recipes))
+        )
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         content = next(parts)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from functools import cache
 
+from airlock.core import codecs as encoders
 from airlock.core.artifact import Artifact
-from airlock.core.deflate import check_zlib
-from airlock.core.expanded import PORTABLE
 from airlock.core.forms.codec import Codec
 from airlock.core.lzma_encoder import check_lzma
 from airlock.errors import IntegrityError, TargetError
@@ -38,8 +37,7 @@ def codec_named(name: str, where: str) -> Codec:
 
 def missing(names: Iterable[str]) -> list[str]:
     """Those codecs and encoders that are not at hand here."""
-    here = {codec.name for codec in codecs()} | PORTABLE
-    return sorted(set(names) - here)
+    return encoders.missing(set(names) - {codec.name for codec in codecs()})
 
 
 def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
@@ -54,8 +52,7 @@ def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
             found=f"no {', '.join(absent)}",
             hint="install airlock with its native part, or update airlock",
         )
-    if "zlib/1" in wanted:
-        check_zlib()
+    encoders.check(wanted - {codec.name for codec in codecs()}, artifact.label)
     if "lzma/1" in wanted:
         check_lzma("lzma/1:6")
     if "zstd/1.5.7" in wanted:

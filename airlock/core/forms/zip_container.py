@@ -82,7 +82,7 @@ class ZipContainer:
     @property
     def encoders(self) -> CodecSet:
         names = {entry.plan.encoder for entry in self.structure.entries} - {"store", "opaque"}
-        return frozenset(map(streams.family, names))
+        return frozenset().union(*map(streams.families, names))
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         structure = self.structure

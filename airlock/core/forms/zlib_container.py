@@ -91,7 +91,7 @@ class Zlib:
 
     @property
     def encoders(self) -> CodecSet:
-        return frozenset({streams.family(self.recipe.encoder)})
+        return streams.families(self.recipe.encoder)
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         total = 1
