@@ -1,0 +1,148 @@
+"""Small valid inputs to begin with: what a fuzzer would hardly find by itself, such as a tar's checksum."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
+
+from airlock.core.binary_delta import STREAMS
+from airlock.core.binary_diff import Streams, make_patch
+from airlock.core.expanded import PORTABLE, expand
+from airlock.storage.archive import ArchiveWriter
+from tests.fuzz.targets import joined
+from tests.wheel_factory import make_wheel
+
+TEXT = b"some text that deflates, and deflates again\n" * 40
+
+
+def originals() -> Iterator[bytes]:
+    nested = gzip.compress(TEXT, 6, mtime=0)
+    yield b""
+    yield TEXT
+    yield nested
+    yield nested + gzip.compress(b"another member", 9, mtime=7) + bytes(5)
+    yield make_wheel("seed", "1.0", files={"seed/__init__.py": TEXT, "seed/data.json.gz": nested}).data
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("inner.gz", nested)
+        archive.comment = b"a comment"
+    yield out.getvalue()
+    yield from _others()
+
+
+def _others() -> Iterator[bytes]:
+    """Containers that the standard library writes."""
+    import lzma
+    import tarfile
+    import zlib
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in (("one", TEXT), ("folder/two", b"2"), ("é" * 60, b"")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    yield out.getvalue()
+    yield lzma.compress(out.getvalue(), check=lzma.CHECK_CRC64)
+    yield zlib.compress(TEXT)
+    head = b"debian-binary   0           0     0     100644  4         `\n2.0\n"
+    control = lzma.compress(out.getvalue(), check=lzma.CHECK_CRC64)
+    yield (
+        b"!<arch>\n"
+        + head
+        + b"control.tar.xz  0           0     0     100644  %-10d`\n" % len(control)
+        + control
+    )
+    import zstandard
+
+    yield zstandard.ZstdCompressor(level=3, write_content_size=True).compress(TEXT)
+
+
+def expanded_forms() -> Iterator[bytes]:
+    for original in originals():
+        out = io.BytesIO()
+        if expand(io.BytesIO(original), out, PORTABLE).form != "raw/1":
+            yield out.getvalue()
+
+
+def trees() -> Iterator[bytes]:
+    import tarfile
+
+    for form in expanded_forms():
+        with tarfile.open(fileobj=io.BytesIO(form)) as tar:
+            files = {info.name: tar.extractfile(info).read() for info in tar}  # type: ignore[union-attr]
+        heads = [files.pop("recipe.json"), files.pop("structure"), files.pop("corrections", b"")]
+        yield joined(*heads, *(piece for name, data in files.items() for piece in (name.encode(), data)))
+
+
+def patches() -> Iterator[bytes]:
+    pairs = [(b"", TEXT), (TEXT, TEXT + b"more"), (TEXT * 9, TEXT[7:] * 5 + b"x" * 50 + TEXT)]
+    for old, new in [*pairs, *_executables()]:
+        files = {name: io.BytesIO() for name in STREAMS}
+        make_patch(io.BytesIO(old), len(old), io.BytesIO(new), len(new), Streams(dict(files)))
+        yield joined(old, *(files[name].getvalue() for name in STREAMS))
+
+
+def _executables() -> Iterator[tuple[bytes, bytes]]:
+    return iter(())
+
+
+def archives() -> Iterator[bytes]:
+    out = io.BytesIO()
+    writer = ArchiveWriter(out)
+    writer.add_bytes("index.json", b"{}")
+    writer.add_bytes("frames/" + "0" * 64 + ".zst", TEXT)
+    writer.close()
+    yield out.getvalue()
+
+
+def frames() -> Iterator[bytes]:
+    import zstandard
+
+    yield zstandard.ZstdCompressor(level=3).compress(b"")
+    yield zstandard.ZstdCompressor(level=19).compress(TEXT)
+
+
+def streams() -> Iterator[bytes]:
+    import lzma
+
+    yield lzma.compress(TEXT, check=lzma.CHECK_CRC32)
+
+
+def builds(codec_name: str) -> Iterator[bytes]:
+    """What a codec's own `open` gives."""
+    from airlock.core.canonical_json import dumps
+    from airlock.core.forms.registry import codecs
+
+    codec = next(codec for codec in codecs() if codec.name.startswith(f"{codec_name}/"))
+    for original in originals():
+        if codec.matches(original[:512]):
+            opened = codec.open(io.BytesIO(original), PORTABLE, thorough=True)
+            if opened is not None:
+                contents = (b"".join(part.read()) for part in opened.parts)
+                yield joined(dumps(dict(opened.recipe)), opened.structure, opened.corrections, *contents)
+
+
+def seeds(target: str) -> list[bytes]:
+    if target.startswith("build-"):
+        return list(builds(target.removeprefix("build-")))
+    if target.startswith("open-") or target == "round_trip":
+        return list(originals())
+    table = {
+        "rebuild": expanded_forms,
+        "members": expanded_forms,
+        "costs": expanded_forms,
+        "tree": trees,
+        "patch": patches,
+        "stream": streams,
+        "frame": frames,
+        "archive": archives,
+    }
+    return list(table[target]()) if target in table else _documents()
+
+
+def _documents() -> list[bytes]:
+    from pathlib import Path
+
+    fixtures = Path(__file__).parents[2] / "fixtures"
+    return [path.read_bytes() for path in sorted(fixtures.glob("*/valid/*"))]

@@ -1,0 +1,230 @@
+"""One function a decoder: any bytes in, and nothing but a family of AirlockError may come out of it.
+
+A target that takes several byte strings cuts its input with `parts`. Output is counted and thrown away; more than LIMIT
+bytes of it ends the run, for that much may be asked for honestly.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from airlock.core.binary_delta import STREAMS, apply_patch
+from airlock.core.canonical_json import dumps
+from airlock.core.digest import digest_of
+from airlock.core.expanded import PORTABLE, expand, form_named
+from airlock.core.fields import Fields
+from airlock.core.forms.codec import Chunks, Codec
+from airlock.core.forms.registry import codecs
+from airlock.core.forms.tree import TreeForm
+from airlock.errors import AirlockError, IntegrityError
+from airlock.formats.delta_index import parse_delta_index
+from airlock.formats.generation import parse_generation
+from airlock.formats.index import parse_index
+from airlock.formats.journal import parse_act, parse_journal
+from airlock.formats.lockfile import parse_lockfile
+from airlock.storage.archive import Archive
+from airlock.storage.delta_streams import StreamReader
+from airlock.storage.frames import decompress
+
+LIMIT = 64 << 20
+"""Bytes."""
+_WHERE = "fuzz"
+
+Target = Callable[[bytes], None]
+
+
+class Enough(Exception):
+    """More was written than is worth fuzzing on."""
+
+
+class Counter(io.RawIOBase):
+    """A sink that counts."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        length = len(memoryview(data))  # type: ignore[arg-type]
+        self.size += length
+        if self.size > LIMIT:
+            raise Enough
+        return length
+
+
+def exhaust(chunks: Iterable[bytes]) -> None:
+    sink = Counter()
+    for chunk in chunks:
+        sink.write(chunk)
+
+
+def parts(data: bytes) -> list[bytes]:
+    """Byte strings, each behind its length in three bytes; the last is what is left."""
+    found = []
+    while len(data) >= 3:
+        length = int.from_bytes(data[:3], "big")
+        found.append(data[3 : 3 + length])
+        data = data[3 + length :]
+    return found
+
+
+def joined(*pieces: bytes) -> bytes:
+    """What `parts` takes apart."""
+    return b"".join(len(piece).to_bytes(3, "big") + piece for piece in pieces)
+
+
+def rebuild(data: bytes) -> None:
+    TreeForm().rebuild(io.BytesIO(data), Counter())  # type: ignore[arg-type]
+
+
+def members(data: bytes) -> None:
+    for member in TreeForm().members(io.BytesIO(data)):
+        exhaust(member.chunks)
+
+
+def costs(data: bytes) -> None:
+    TreeForm().costs(io.BytesIO(data))
+
+
+def tree(data: bytes) -> None:
+    """An expanded form whose tar is sound: recipe, structure, corrections, then names and contents in turn."""
+    from airlock.core.plain_tar import END, write_file
+
+    pieces = parts(data)
+    if len(pieces) < 3 or (recipe := _canonical(pieces[0])) is None:
+        return
+    pieces[0] = recipe
+    names = ["recipe.json", "structure", *(["corrections"] if pieces[2] else [])]
+    out = io.BytesIO()
+    for name, piece in zip(names, pieces, strict=False):
+        write_file(out, name, len(piece), [piece])
+    rest = pieces[3:]
+    for name_bytes, piece in zip(rest[::2], rest[1::2], strict=False):
+        try:
+            write_file(out, name_bytes.decode(), len(piece), [piece])
+        except UnicodeDecodeError:
+            return
+    out.write(END)
+    for target in (rebuild, members, costs):
+        with contextlib.suppress(AirlockError):
+            target(out.getvalue())
+
+
+def _canonical(data: bytes) -> bytes | None:
+    """The one spelling of a JSON document, so that a change of a byte is not the end of it."""
+    try:
+        return dumps(json.loads(data))
+    except (ValueError, TypeError, RecursionError, AirlockError):
+        return None
+
+
+def round_trip(data: bytes) -> None:
+    """Whatever it is, it comes back."""
+    out, back = io.BytesIO(), io.BytesIO()
+    found = expand(io.BytesIO(data), out, PORTABLE)
+    form_named(found.form, _WHERE).rebuild(io.BytesIO(out.getvalue()), back)
+    if back.getvalue() != data:
+        raise AssertionError("rebuilt to other bytes")
+
+
+def opening(codec: Codec) -> Target:
+    """What a codec opens, its parser takes; what is built of it is the original, or is caught as not proven."""
+
+    def target(data: bytes) -> None:
+        codec.matches(data[:512])
+        opened = codec.open(io.BytesIO(data), PORTABLE, thorough=True)
+        if opened is None:
+            return
+        recipe = Fields(json.loads(dumps(dict(opened.recipe))), _WHERE, IntegrityError)
+        container = codec.parse(recipe, opened.structure, opened.corrections, _WHERE)
+        if len(container.slots) != len(opened.parts):
+            raise AssertionError("another number of parts than was opened")
+        exhaust(container.build(part.read() for part in opened.parts))
+
+    return target
+
+
+def building(codec: Codec) -> Target:
+    """Recipe, structure, corrections and contents that nobody opened."""
+
+    def target(data: bytes) -> None:
+        pieces = parts(data)
+        if len(pieces) < 3:
+            return
+        try:
+            document = json.loads(pieces[0])
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(document, dict):
+            return
+        container = codec.parse(Fields(document, _WHERE, IntegrityError), pieces[1], pieces[2], _WHERE)
+        contents = iter(pieces[3:])
+
+        def chunks() -> Iterator[Chunks]:
+            for _ in container.slots:
+                yield iter((next(contents, b""),))
+
+        exhaust(container.build(chunks()))
+
+    return target
+
+
+def patch(data: bytes) -> None:
+    """A base, and the streams of a patch as they are after decompression."""
+    pieces = parts(data)
+    if len(pieces) <= len(STREAMS):
+        return
+    base = pieces[0]
+    sources = {
+        name: StreamReader(io.BytesIO(_xz(piece)), name)
+        for name, piece in zip(STREAMS, pieces[1:], strict=False)
+    }
+    exhaust(apply_patch(io.BytesIO(base), len(base), sources, 1 << 20, _WHERE))
+
+
+def _xz(data: bytes) -> bytes:
+    import lzma
+
+    return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=0)
+
+
+def stream(data: bytes) -> None:
+    reader = StreamReader(io.BytesIO(data), _WHERE)
+    for _ in range(1000):
+        reader.take(4096)
+
+
+def frame(data: bytes) -> None:
+    exhaust(decompress(io.BytesIO(data), digest_of(b""), 1 << 20, _WHERE))
+
+
+def archive(data: bytes) -> None:
+    opened = Archive(io.BytesIO(data), _WHERE)
+    for name in opened.members:
+        opened.read(name, 1 << 20)
+
+
+def formats(data: bytes) -> None:
+    for parse in (parse_index, parse_delta_index, parse_generation, parse_lockfile, parse_act, parse_journal):
+        with contextlib.suppress(AirlockError):
+            parse(data, _WHERE)
+
+
+def targets() -> Mapping[str, Target]:
+    """By the name of their folder in `fixtures/fuzz`."""
+    plain = (rebuild, members, costs, tree, round_trip, patch, stream, frame, archive, formats)
+    found: dict[str, Target] = {target.__name__: target for target in plain}
+    for codec in codecs():
+        name = codec.name.partition("/")[0]
+        found[f"open-{name}"] = opening(codec)
+        found[f"build-{name}"] = building(codec)
+    return found
+
+
+def run(target: Target, data: bytes) -> None:
+    """Anything but a refusal is a find."""
+    with contextlib.suppress(AirlockError, Enough):
+        target(data)
