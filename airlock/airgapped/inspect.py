@@ -7,7 +7,7 @@ from typing import BinaryIO
 from airlock.core.artifact import Artifact, Encoder, Project
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
-from airlock.core.expanded import form_named
+from airlock.core.expanded import Costs, form_named
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import MEMBER, DeltaIndex
@@ -27,10 +27,14 @@ class Line:
     expanded: int | None = None
     form: str | None = None
     compressed: int | None = None
+    recipe: int | None = None
+    """What restores the original from its contents, before compression."""
     opaque: int | None = None
     """Bytes of compressed streams that no known encoder makes, so that they stay as they are."""
     how: str | None = None
     """In a delta: keep, patch or full."""
+    bases: tuple[str, ...] = ()
+    """In a delta: what the patch starts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +52,9 @@ class Summary:
     lines: tuple[Line, ...]
 
 
-def inspect(stream: BinaryIO, where: str, *, deep: bool) -> Summary:
-    """Read a bundle, delta or lock, told apart by its first bytes. `deep` reads frames too, to count opaque bytes. Raises
-    IntegrityError or UsageError."""
+def inspect(stream: BinaryIO, where: str, *, sizes: bool) -> Summary:
+    """Read a bundle, delta or lock, told apart by its first bytes. `sizes` reads every frame too, for what its expanded form
+    is made of. Raises IntegrityError or UsageError."""
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(512)
@@ -60,7 +64,7 @@ def inspect(stream: BinaryIO, where: str, *, deep: bool) -> Summary:
     if MEMBER in archive.members:
         return _delta(archive, size)
     if "index.json" in archive.members:
-        return _bundle(archive, size, deep)
+        return _bundle(archive, size, sizes)
     raise UsageError(where, "neither a bundle, a delta nor a lock")
 
 
@@ -88,14 +92,14 @@ def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
     )
 
 
-def _bundle(archive: Archive, size: int, deep: bool) -> Summary:
+def _bundle(archive: Archive, size: int, sizes: bool) -> Summary:
     data = archive.read("index.json", MAX_SIZE)
     index = parse_index(data, f"{archive.where}: index.json")
     lines = tuple(
         _line(
             entry,
             compressed=archive.members[entry.frame].size if entry.frame in archive.members else None,
-            opaque=_opaque(archive, entry) if deep else None,
+            costs=_costs(archive, entry) if sizes else None,
         )
         for entry in index.entries
     )
@@ -113,14 +117,15 @@ def _delta(archive: Archive, size: int) -> Summary:
 
 
 def _line(
-    entry: IndexEntry, *, compressed: int | None = None, opaque: int | None = None, how: str | None = None
+    entry: IndexEntry, *, compressed: int | None = None, costs: Costs | None = None, how: str | None = None
 ) -> Line:
     return Line(
         artifact=entry.artifact,
         expanded=entry.expanded.size,
         form=entry.expanded.form,
         compressed=compressed,
-        opaque=opaque,
+        recipe=costs.recipe + costs.structure + costs.corrections if costs else None,
+        opaque=sum(costs.opaque.values()) if costs else None,
         how=how,
     )
 
@@ -147,12 +152,11 @@ def _summary(
     )
 
 
-def _opaque(archive: Archive, entry: IndexEntry) -> int:
+def _costs(archive: Archive, entry: IndexEntry) -> Costs:
     expanded = entry.expanded
     form = form_named(expanded.form, f"{archive.where}: {entry.artifact.label}")
     with archive.open(entry.frame) as frame:
-        content = opened(frame, expanded.digest, expanded.size, f"{archive.where}: {entry.frame}")
-        return sum(form.costs(content).opaque.values())
+        return form.costs(opened(frame, expanded.digest, expanded.size, f"{archive.where}: {entry.frame}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ def _read(path: Path) -> "Summary":
     from airlock.airgapped.inspect import inspect
 
     with path.open("rb") as stream:
-        return inspect(stream, str(path), deep=False)
+        return inspect(stream, str(path), sizes=False)
 
 
 def _title(summary: "Summary") -> str:

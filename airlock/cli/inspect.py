@@ -1,20 +1,24 @@
 """`airlock inspect FILE`: what a bundle, delta or lock holds."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airlock.cli.arguments import existing
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from airlock.airgapped.inspect import Line, Summary
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=existing, metavar="FILE", help="a bundle, delta or lock")
     parser.add_argument(
-        "--deep", action="store_true", help="read every frame of a bundle, to count opaque bytes"
+        "--sizes", action="store_true", help="what each artifact takes and why; reads every frame of a bundle"
     )
+    parser.add_argument("--html", type=Path, metavar="PAGE", help="draw the sizes as one self-contained page")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 
@@ -22,12 +26,18 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.inspect import inspect
     from airlock.cli.session import print_json
 
+    sizes = arguments.sizes or arguments.html is not None
     with arguments.file.open("rb") as stream:
-        summary = inspect(stream, str(arguments.file), deep=arguments.deep)
+        summary = inspect(stream, str(arguments.file), sizes=sizes)
+    if arguments.html is not None:
+        from airlock.cli.size_page import size_page
+        from airlock.storage.atomic import write_atomically
+
+        write_atomically(arguments.html, size_page(summary).encode())
     if arguments.json:
         print_json(_document(summary))
     else:
-        _print(summary)
+        _print(summary, _rows if sizes else _sentences)
     return None
 
 
@@ -70,11 +80,14 @@ def line_document(line: "Line") -> dict[str, Any]:
         "digest": artifact.digest,
         "targets": list(line.targets),
     }
-    more = {name: getattr(line, name) for name in ("expanded", "form", "compressed", "opaque", "how")}
-    return document | {name: value for name, value in more.items() if value is not None}
+    more = {
+        name: getattr(line, name)
+        for name in ("expanded", "form", "compressed", "recipe", "opaque", "how", "bases")
+    }
+    return document | {name: value for name, value in more.items() if value not in (None, ())}
 
 
-def _print(summary: "Summary") -> None:
+def _print(summary: "Summary", lines: "Callable[[Sequence[Line]], Iterator[str]]") -> None:
     from airlock.cli.progress import human_size
 
     print(f"{summary.what} of {summary.project.name} {summary.project.version}, {human_size(summary.size)}")
@@ -90,16 +103,52 @@ def _print(summary: "Summary") -> None:
     if summary.what != "lock":
         print(f"signatures {', '.join(summary.signatures) or 'none'}")
     print(f"originals  {human_size(sum(line.artifact.size for line in summary.lines))}")
-    for line in summary.lines:
-        print("  " + _sentence(line))
+    for line in lines(summary.lines):
+        print("  " + line)
 
 
-def _sentence(line: "Line") -> str:
+def _sentences(lines: "Sequence[Line]") -> "Iterator[str]":
     from airlock.cli.progress import human_size
 
-    parts = [f"{line.artifact.label}: {human_size(line.artifact.size)}"]
-    for name, size in (("expanded", line.expanded), ("compressed", line.compressed), ("opaque", line.opaque)):
-        if size is not None:
-            parts.append(f"{human_size(size)} {name}")
-    parts += [part for part in (line.how, ", ".join(line.targets)) if part]
-    return ", ".join(parts)
+    for line in lines:
+        parts = [f"{line.artifact.label}: {human_size(line.artifact.size)}"]
+        for name, size in (("expanded", line.expanded), ("compressed", line.compressed)):
+            if size is not None:
+                parts.append(f"{human_size(size)} {name}")
+        parts += [part for part in (line.how, ", ".join(line.targets)) if part]
+        yield ", ".join(parts)
+
+
+COLUMNS = ("original", "expanded", "compressed", "recipe", "opaque")
+
+
+def sizes_of(line: "Line") -> "tuple[int | None, ...]":
+    """In bytes, as COLUMNS names them; None where the file does not tell."""
+    return line.artifact.size, line.expanded, line.compressed, line.recipe, line.opaque
+
+
+def reason(line: "Line") -> str:
+    """In a delta, how the artifact comes."""
+    if line.bases:
+        return f"{line.how} against {', '.join(line.bases)}"
+    return line.how or ""
+
+
+def _rows(lines: "Sequence[Line]") -> "Iterator[str]":
+    """A table, the largest first, with a sum."""
+    from airlock.cli.progress import human_size
+
+    ordered = sorted(lines, key=lambda line: (-(line.compressed or 0), line.artifact.key))
+    table = [(line.artifact.label, sizes_of(line), reason(line)) for line in ordered]
+    columns = list(zip(*(sizes for _, sizes, _ in table), strict=True))
+    told = [any(size is not None for size in column) for column in columns]
+    sums = tuple(sum(size or 0 for size in column) for column in columns)
+    width = max((len(label) for label, _, _ in table), default=0)
+    yield _row(" " * width, [name for name, show in zip(COLUMNS, told, strict=False) if show], "")
+    for label, sizes, why in [*table, ("all", sums, "")]:
+        cells = ["-" if size is None else human_size(size) for size in sizes]
+        yield _row(f"{label:<{width}}", [cell for cell, show in zip(cells, told, strict=False) if show], why)
+
+
+def _row(label: str, cells: "Sequence[str]", why: str) -> str:
+    return "".join([label, *(f"{cell:>12}" for cell in cells), f"  {why}" if why else ""]).rstrip()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from airlock.airgapped.inspect import Line, Summary
+from airlock.cli.size_page import size_page
+from airlock.core.artifact import Artifact, Encoder, Project
+from airlock.core.digest import digest_of
 from airlock.formats.lockfile import write_lockfile
 from airlock.storage.archive import Archive, ArchiveWriter
 from tests.wheels import two_versions
@@ -127,8 +132,45 @@ def test_a_delta_carries_the_signatures_of_the_signed_bundle(shop: Shop, tmp_pat
     assert "signed another index" in refused.stderr
 
 
+def test_sizes_are_a_table_with_a_sum(shop: Shop) -> None:
+    lines = shop.run("inspect", OLD, "--sizes").stdout.splitlines()
+    head = next(line for line in lines if "original" in line and "recipe" in line)
+    assert head.split() == ["original", "expanded", "compressed", "recipe", "opaque"]
+    rows = lines[lines.index(head) + 1 :]
+    assert rows[-1].split()[0] == "all"
+    assert {row.split()[1] for row in rows[:-1]} == {"gone", "kept", "native", "share/banner.txt"}
+
+
+def test_sizes_are_a_page_that_needs_nothing_else(shop: Shop, tmp_path: Path) -> None:
+    page = tmp_path / "sizes.html"
+    shop.run("inspect", OLD, "--html", str(page))
+    text = page.read_text()
+    assert "wheel native 1.0" in text
+    assert not re.search(r"https?:|src=|url\(|<script|<link", text)
+    shop.run("inspect", OLD, "--html", str(tmp_path / "again.html"))
+    assert (tmp_path / "again.html").read_text() == text
+
+
+def test_what_artifacts_are_called_is_not_markup() -> None:
+    artifact = Artifact(
+        kind="file", name="<b>x</b>", version="", file="x", size=1, digest=digest_of(b"x"), placement={}
+    )
+    summary = Summary(
+        what="bundle",
+        project=Project(name="a<i>", version="1"),
+        targets=(),
+        encoder=Encoder(name="zstd", version="1", level=1),
+        size=1,
+        index=None,
+        base=None,
+        signatures=(),
+        lines=(Line(artifact=artifact, expanded=1, compressed=1),),
+    )
+    assert not re.search("<[bi]>", size_page(summary))
+
+
 def test_inspect_tells_bundle_delta_and_lock_apart(shop: Shop) -> None:
-    bundle = shop.json("inspect", OLD, "--deep")
+    bundle = shop.json("inspect", OLD, "--sizes")
     assert (bundle["what"], bundle["signatures"]) == ("bundle", [])
     assert {row["name"]: row["opaque"] for row in bundle["artifacts"]} == {
         "gone": 0,

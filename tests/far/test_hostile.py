@@ -78,7 +78,7 @@ def test_a_name_that_a_terminal_would_obey_is_refused_before_it_is_shown(spoilt:
     item = file_item("share/a", b"x")
     hostile = bundle([replace(item, artifact=replace(item.artifact, name=spoilt))])
     with pytest.raises(IntegrityError, match="control character"):
-        inspect(io.BytesIO(hostile), "b.airlock", deep=False)
+        inspect(io.BytesIO(hostile), "b.airlock", sizes=False)
 
 
 def test_a_signature_over_a_weak_digest_alone_is_refused() -> None:
@@ -117,7 +117,7 @@ class Endless(io.RawIOBase):
 
 def test_a_file_without_end_is_refused() -> None:
     with pytest.raises(UsageError, match="neither a bundle"):
-        inspect(io.BufferedReader(Endless()), "/dev/zero", deep=False)
+        inspect(io.BufferedReader(Endless()), "/dev/zero", sizes=False)
 
 
 @pytest.mark.parametrize("name", ["new\nline", "not-utf-8-\udcff", "esc\x1b"])
