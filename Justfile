@@ -43,6 +43,7 @@ bench *ARGS:
 # Build the native crate again, after a change to it.
 native:
     python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+
 # Fuzz every decoder, ten minutes each: `just fuzz tree --seconds 60` for one. Linux only.
 fuzz *ARGS:
     pip install --quiet --disable-pip-version-check atheris

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
-from airlock.core.expanded import PORTABLE, expand
+from airlock.core.codecs import SETS, best_set
+from airlock.core.expanded import expand
 from airlock.storage.archive import ArchiveWriter
 from tests.fuzz.targets import joined
 from tests.wheel_factory import make_wheel
@@ -61,7 +62,7 @@ def _others() -> Iterator[bytes]:
 def expanded_forms() -> Iterator[bytes]:
     for original in originals():
         out = io.BytesIO()
-        if expand(io.BytesIO(original), out, PORTABLE).form != "raw/1":
+        if expand(io.BytesIO(original), out, SETS[best_set()]).form != "raw/1":
             yield out.getvalue()
 
 
@@ -117,7 +118,7 @@ def builds(codec_name: str) -> Iterator[bytes]:
     codec = next(codec for codec in codecs() if codec.name.startswith(f"{codec_name}/"))
     for original in originals():
         if codec.matches(original[:512]):
-            opened = codec.open(io.BytesIO(original), PORTABLE, thorough=True)
+            opened = codec.open(io.BytesIO(original), SETS[best_set()], thorough=True)
             if opened is not None:
                 contents = (b"".join(part.read()) for part in opened.parts)
                 yield joined(dumps(dict(opened.recipe)), opened.structure, opened.corrections, *contents)

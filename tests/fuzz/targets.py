@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import dumps
+from airlock.core.codecs import SETS, best_set
 from airlock.core.digest import digest_of
-from airlock.core.expanded import PORTABLE, expand, form_named
+from airlock.core.expanded import expand, form_named
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import Chunks, Codec
 from airlock.core.forms.registry import codecs
@@ -124,7 +125,7 @@ def _canonical(data: bytes) -> bytes | None:
 def round_trip(data: bytes) -> None:
     """Whatever it is, it comes back."""
     out, back = io.BytesIO(), io.BytesIO()
-    found = expand(io.BytesIO(data), out, PORTABLE)
+    found = expand(io.BytesIO(data), out, SETS[best_set()])
     form_named(found.form, _WHERE).rebuild(io.BytesIO(out.getvalue()), back)
     if back.getvalue() != data:
         raise AssertionError("rebuilt to other bytes")
@@ -135,7 +136,7 @@ def opening(codec: Codec) -> Target:
 
     def target(data: bytes) -> None:
         codec.matches(data[:512])
-        opened = codec.open(io.BytesIO(data), PORTABLE, thorough=True)
+        opened = codec.open(io.BytesIO(data), SETS[best_set()], thorough=True)
         if opened is None:
             return
         recipe = Fields(json.loads(dumps(dict(opened.recipe))), _WHERE, IntegrityError)
