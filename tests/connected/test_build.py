@@ -23,7 +23,7 @@ from airlock.storage.frames import opened
 from airlock.storage.store import Store
 from tests.wheels import artifact, lock, two_versions
 
-GOLDEN = "sha256:7bc0ca139f24ee1770a5339d7dff554ca5d5de1516e9cb5086328b9592f5c616"
+GOLDEN = "sha256:a370b4cecb0b8d7537679bb687d6efdbfd945dd447f2bd469e9322f4bc88c650"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
 
 
