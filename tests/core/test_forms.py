@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.core.artifact import Artifact
@@ -340,6 +340,7 @@ def containers(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 trees = st.recursive(raw, containers, max_leaves=8)
 
 
+@settings(deadline=None)
 @given(trees)
 def test_any_tree_comes_back_to_the_bit(original: bytes) -> None:
     made, data = taken_apart(original)
@@ -368,6 +369,7 @@ def refused_or_another(use: Callable[[], bytes], original: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_flipped_bit_is_refused_or_makes_another_original(name: str, data: st.DataObject) -> None:
     sample = EXPANDED[name]
@@ -394,6 +396,7 @@ junk = st.one_of(
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_recipe_changed_anywhere_is_refused_or_makes_another_original(
     name: str, data: st.DataObject
