@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import report
+from tests.bench.bundle import Bundles
 from tests.bench.corpora import Corpus, corpus_between, corpus_named, names
 from tests.bench.delta import FORMS, Plan, artifacts_of, measure_change
+from tests.bench.install import Installs
 from tests.bench.ours import Project
 from tests.bench.peers import peers
-from tests.bench.report import Artifact, DeltaRow
+from tests.bench.report import Artifact, DeltaRow, Measured
+from tests.bench.sizes import size_of
+from tests.bench.steps import Step, run
 
 BSDIFF_LARGEST = 64_000_000
 
@@ -48,9 +53,14 @@ def parser() -> argparse.ArgumentParser:
         help="bsdiff takes hours beyond",
     )
     delta.add_argument(
-        "--kept", type=Path, metavar="FILE", help="rows of tools that do not run now, from an earlier --json"
+        "--kept", type=Path, metavar="FILE", help="figures for what does not run now, from an earlier --json"
     )
+    delta.add_argument("--resume", action="store_true", help="measure only what --kept does not hold")
     delta.set_defaults(run=run_delta)
+    bundle = commands.add_parser("bundle", parents=[shared], help="bundles, installs and updates")
+    bundle.add_argument("of", nargs="*", default=["design"], metavar="CORPUS | OLD NEW")
+    bundle.add_argument("--parts", default="bundle,install", help="bundle, install or both (default)")
+    bundle.set_defaults(run=run_bundle)
     fetch = commands.add_parser("fetch", parents=[shared], help="lock and download alone, for runs to come")
     fetch.add_argument("of", nargs="+", metavar="CORPUS | OLD NEW")
     fetch.set_defaults(run=run_fetch)
@@ -97,36 +107,88 @@ def run_delta(arguments: argparse.Namespace) -> None:
     tools = arguments.tools.split(",") if arguments.tools else ["airlock", *known]
     if unknown := set(tools) - {"airlock", *known}:
         sys.exit(f"error: --tools: {', '.join(unknown)}: expected some of airlock, {', '.join(known)}")
+    earlier = earlier_rows(arguments.kept, corpus)
     plan = Plan(
+        done=frozenset(row.key for row in earlier if arguments.resume),
         peers=[known[tool] for tool in tools if tool != "airlock"],
         forms=arguments.forms.split(","),
         ours="airlock" in tools,
         rounds=arguments.rounds,
     )
-    rows: list[DeltaRow] = []
+    measured: list[DeltaRow] = []
     artifacts: list[Artifact] = []
     with work_folder(arguments.work) as work:
         for project in projects(corpus, work):
             project.prepare(arguments.wheels)
-            rows += measure_change(project, plan)
+            for row in measure_change(project, plan):
+                measured.append(row)
+                keep(arguments.json, delta_figures(corpus, merged(measured, earlier), artifacts))
             artifacts += artifacts_of(project) if plan.ours else []
-            rows_now = [*rows, *kept(arguments.kept, rows)]
-            keep(arguments.json, {"corpus": corpus.name, "rows": rows_now, "artifacts": artifacts})
-    print("\n".join(delta_report(corpus, [*rows, *kept(arguments.kept, rows)], artifacts)))
+    rows = merged(measured, earlier)
+    keep(arguments.json, delta_figures(corpus, rows, artifacts))
+    print("\n".join(delta_report(corpus, rows, artifacts)))
 
 
-def kept(path: Path | None, measured: list[DeltaRow]) -> list[DeltaRow]:
-    """The rows of an earlier run whose tool did not run in this one on what this one measured."""
-    if not path:
+def earlier_rows(path: Path | None, corpus: Corpus) -> list[DeltaRow]:
+    if not path or not path.exists():
         return []
-    changes = {row.change for row in measured}
-    ran = {(row.change, row.tool, row.form) for row in measured}
-    earlier = [report.delta_row(table) for table in json.loads(path.read_text())["rows"]]
-    return [row for row in earlier if row.change in changes and (row.change, row.tool, row.form) not in ran]
+    changes = {change.name for change in corpus.changes}
+    rows = [report.delta_row(table) for table in json.loads(path.read_text())["rows"]]
+    return [row for row in rows if row.change in changes]
+
+
+def merged(measured: list[DeltaRow], earlier: list[DeltaRow]) -> list[DeltaRow]:
+    """What this run measured, and what it did not as an earlier one had it."""
+    ran = {row.key for row in measured}
+    return [*measured, *(row for row in earlier if row.key not in ran)]
+
+
+def delta_figures(corpus: Corpus, rows: list[DeltaRow], artifacts: list[Artifact]) -> dict[str, Any]:
+    return {"corpus": corpus.name, "rows": rows, "artifacts": artifacts}
+
+
+def run_bundle(arguments: argparse.Namespace) -> None:
+    corpus = corpus_of(arguments.of)
+    with work_folder(arguments.work) as work:
+        for project in projects(corpus, work):
+            project.prepare(arguments.wheels)
+            measured = list(measure_bundle(project, arguments.parts.split(","), arguments.rounds))
+            wheels = size_of(project.wheels("new"))
+            keep(arguments.json, {"corpus": corpus.name, "wheels": wheels, "steps": measured})
+            print("\n".join(bundle_report(project, measured, wheels)))
+
+
+def measure_bundle(project: Project, parts: list[str], rounds: int) -> Iterator[Measured]:
+    work = project.place / "run"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    steps: list[Step] = []
+    if "bundle" in parts:
+        steps += Bundles(project=project, work=work).steps()
+    if "install" in parts:
+        project.build()
+        project.make_delta()
+        steps += Installs(project=project, work=work).steps()
+    for step in steps:
+        yield from run(step, rounds, work)
+    shutil.rmtree(work)
+
+
+def bundle_report(project: Project, measured: list[Measured], wheels: int) -> Iterator[str]:
+    yield f"## {project.change.name}"
+    yield ""
+    count = len(list(project.wheels("new").glob("*.whl")))
+    yield f"{count} wheels, {wheels:,} bytes."
+    yield ""
+    carried = [row for row in measured if row.bytes is not None or row.absent]
+    if carried:
+        yield from report.bundle_sizes(carried, wheels)
+        yield ""
+    yield from report.steps_table(measured)
 
 
 def keep(path: Path | None, figures: dict[str, Any]) -> None:
-    """After each change, so that what is measured stays when a later one fails."""
+    """After each row, so that what is measured stays when a later run fails."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(figures, default=report.document, indent=1) + "\n")

@@ -11,7 +11,7 @@ from typing import Any
 from tests.bench.measure import Cost, cost_of, median_cost
 from tests.bench.ours import SIDES, Project
 from tests.bench.peers import Job, Peer
-from tests.bench.report import Artifact, DeltaRow
+from tests.bench.report import Artifact, DeltaRow, Key
 from tests.bench.sizes import sha256_of, size_of, tar, unpack, unpack_command
 
 FORMS = ("wheels", "tree")
@@ -24,6 +24,8 @@ class Plan:
     ours: bool = True
     rounds: int = 1
     """Of applying, in turn; making is measured once."""
+    done: frozenset[Key] = frozenset()
+    """What an earlier run has measured."""
     tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True)
 
 
@@ -32,15 +34,24 @@ def measure_change(project: Project, plan: Plan) -> Iterator[DeltaRow]:
     work = project.place / "run"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    if plan.ours:
+    change = project.change.name
+    if plan.ours and (change, "airlock", "") not in plan.done:
         yield _ours(project, work, plan)
     for form in plan.forms:
-        old, new = (archive_of(project, form, side, work) for side in SIDES)
-        for peer in plan.peers:
-            yield _theirs(project, peer, form, Job(old=old, new=new, place=work / "job"), plan)
-        for archive in (old, new):
-            archive.unlink()
+        peers = [peer for peer in plan.peers if (change, peer.name, form) not in plan.done]
+        if peers:
+            yield from _on_form(project, form, peers, work, plan)
     shutil.rmtree(work)
+
+
+def _on_form(
+    project: Project, form: str, peers: Sequence[Peer], work: Path, plan: Plan
+) -> Iterator[DeltaRow]:
+    old, new = (archive_of(project, form, side, work) for side in SIDES)
+    for peer in peers:
+        yield _theirs(project, peer, form, Job(old=old, new=new, place=work / "job"), plan)
+    for archive in (old, new):
+        archive.unlink()
 
 
 def archive_of(project: Project, form: str, side: str, work: Path) -> Path:

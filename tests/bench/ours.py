@@ -128,15 +128,16 @@ class Project:
         return document
 
 
-def write_manifest(path: Path, corpus: Corpus, version: str, requirements: Sequence[str]) -> None:
-    path.write_text(
-        MANIFEST.format(
-            version=version,
-            python=corpus.python,
-            platform=corpus.platform,
-            requirements=json.dumps(list(requirements)),
-        )
+def write_manifest(
+    path: Path, corpus: Corpus, version: str, requirements: Sequence[str], cutoff: str | None = None
+) -> None:
+    text = MANIFEST.format(
+        version=version,
+        python=corpus.python,
+        platform=corpus.platform,
+        requirements=json.dumps(list(requirements)),
     )
+    path.write_text(text + (f"exclude-newer = {cutoff}\n" if cutoff else ""))
 
 
 def bring(lock: str, corpus: Corpus, at_hand: Path | None, target: Path) -> None:

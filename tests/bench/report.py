@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.bench.measure import NOTHING, Cost
 
+Key = tuple[str, str, str]
+"""Change, tool, form."""
 LARGEST = 10
 """Artifacts that are named."""
 
@@ -49,6 +51,10 @@ class DeltaRow:
         return replace(self, apply=apply, unpack=unpack)
 
     @property
+    def key(self) -> Key:
+        return self.change, self.tool, self.form
+
+    @property
     def label(self) -> str:
         return f"{self.tool}, {self.form}" if self.form else self.tool
 
@@ -82,7 +88,12 @@ def summed(rows: Sequence[DeltaRow]) -> list[DeltaRow]:
     groups: dict[tuple[str, str], list[DeltaRow]] = {}
     for row in rows:
         groups.setdefault((row.tool, row.form), []).append(row)
-    return [_sum(group) for group in groups.values()]
+    return sorted(map(_sum, groups.values()), key=_place)
+
+
+def _place(row: DeltaRow) -> tuple[bool, str, float]:
+    """Ours first, then the wheels, then the trees, each by size."""
+    return bool(row.form), {"wheels": "1", "tree": "2"}.get(row.form, ""), row.bytes or float("inf")
 
 
 def _sum(rows: Sequence[DeltaRow]) -> DeltaRow:
