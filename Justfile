@@ -36,9 +36,19 @@ fix:
 journey *ARGS:
     sh fixtures/journey.sh {{ARGS}}
 
-# Sizes and times of the journey's application, ours and the peers' in one run.
+# What the benchmarks run beside airlock: from Debian and from PyPI. As root.
+bench-tools:
+    apt-get update -qq
+    apt-get install -y -qq zstd xdelta3 bsdiff casync zchunk unzip
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+
+# Bundles, installs and updates of a corpus (default: design), ours and the peers' in one run: docs/benchmarks.md.
 bench *ARGS:
-    python -m tests.bench {{ARGS}}
+    python -m tests.bench bundle {{ARGS}}
+
+# Deltas of a corpus, or between two locks or files of pins, ours and the peers' in one run: docs/benchmarks.md.
+bench-delta *ARGS:
+    python -m tests.bench delta {{ARGS}}
 
 # Build the native crate again, after a change to it.
 native:

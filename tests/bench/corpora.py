@@ -83,9 +83,15 @@ def corpus_named(name: str, root: Path = FIXTURES) -> Corpus:
 
 
 def corpus_between(old: Path, new: Path) -> Corpus:
-    """Two locks, or two files of pinned requirements."""
+    """Two locks whose wheels an index has, or two files of pinned requirements. Of a lock, its first target is taken."""
     name = f"{old.stem}-to-{new.stem}"
-    return Corpus(name=name, changes=(Change(name=name, old=_side(old), new=_side(new)),))
+    target = tomllib.loads(new.read_text())["targets"][0] if new.suffix == ".lock" else {}
+    return Corpus(
+        name=name,
+        changes=(Change(name=name, old=_side(old), new=_side(new)),),
+        python=target.get("python", PYTHON),
+        platform=target.get("platform", PLATFORM),
+    )
 
 
 def _side(path: Path) -> Sequence[Pin] | Path:
