@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
         "--work", type=Path, metavar="DIR", help="keep locks, wheels and caches here for the next run"
     )
     shared.add_argument("--wheels", type=Path, metavar="DIR", help="take wheels that are below here")
+    shared.add_argument(
+        "--relock", action="store_true", help="lock again what --work holds: the encoder may be another"
+    )
     shared.add_argument("--rounds", type=int, default=1, help="runs of what is quick; medians are told")
     shared.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     top = argparse.ArgumentParser(prog="python -m tests.bench")
@@ -97,7 +100,7 @@ def run_fetch(arguments: argparse.Namespace) -> None:
         sys.exit("error: fetch: --work DIR: needed, or nothing would be kept")
     with work_folder(arguments.work) as work:
         for project in projects(corpus_of(arguments.of), work):
-            project.prepare(arguments.wheels)
+            project.prepare(arguments.wheels, relock=arguments.relock)
             print(project.place)
 
 
@@ -119,7 +122,7 @@ def run_delta(arguments: argparse.Namespace) -> None:
     artifacts: list[Artifact] = []
     with work_folder(arguments.work) as work:
         for project in projects(corpus, work):
-            project.prepare(arguments.wheels)
+            project.prepare(arguments.wheels, relock=arguments.relock)
             for row in measure_change(project, plan):
                 measured.append(row)
                 keep(arguments.json, delta_figures(corpus, merged(measured, earlier), artifacts))
@@ -151,7 +154,7 @@ def run_bundle(arguments: argparse.Namespace) -> None:
     corpus = corpus_of(arguments.of)
     with work_folder(arguments.work) as work:
         for project in projects(corpus, work):
-            project.prepare(arguments.wheels)
+            project.prepare(arguments.wheels, relock=arguments.relock)
             measured = list(measure_bundle(project, arguments.parts.split(","), arguments.rounds))
             wheels = size_of(project.wheels("new"))
             keep(arguments.json, {"corpus": corpus.name, "wheels": wheels, "steps": measured})

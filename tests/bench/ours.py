@@ -76,11 +76,11 @@ class Project:
 
     # --- what is there before anything is measured
 
-    def prepare(self, at_hand: Path | None) -> None:
+    def prepare(self, at_hand: Path | None, *, relock: bool) -> None:
         """Lock both sides and bring the wheels; keeps what an earlier run has left."""
         self.place.mkdir(parents=True, exist_ok=True)
         for side in SIDES:
-            if not self.lock_path(side).exists():
+            if relock or not self.lock_path(side).exists():
                 self._lock(side, getattr(self.change, side))
             if not self.wheels(side).exists():
                 bring(self.lock_path(side).read_text(), self.corpus, at_hand, self.wheels(side))
@@ -91,6 +91,7 @@ class Project:
             shutil.copy(pins, path)
             return
         write_manifest(path.with_suffix(".toml"), self.corpus, VERSIONS[side], [str(pin) for pin in pins])
+        path.unlink(missing_ok=True)
         self.airlock("lock", "--manifest", f"{side}.toml")
         path.write_text(only(path.read_text(), pins))
 
