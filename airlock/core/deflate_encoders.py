@@ -119,7 +119,7 @@ def check_native(name: str) -> None:
             f"this build of it is not the encoder {name}",
             expected=_GOLDEN[name],
             found=found.hexdigest(),
-            hint="install airlock again, with the crates that native/Cargo.lock pins",
+            hint="install airlock again, with the crates that native/Cargo.toml pins",
         )
 
 
