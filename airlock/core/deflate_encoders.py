@@ -26,6 +26,12 @@ _OTHER_LEVELS = tuple(name for level in LEVELS if (name := f"zlib/1:{level}") no
 _WORTH = 4
 """Corrections of more than this part of a stream are not worth what they save."""
 
+_BEGINNING, _LOOKAHEAD = 1 << 15, 1 << 10
+"""Bytes of content that tell encoders apart, and that an encoder must see beyond them to choose the same tokens."""
+_NEARLY = 1 / 128
+"""Bytes of corrections for each byte of content up to which an encoder may turn out to be the stream's own: where its
+content ends, an encoder chooses other tokens than where it goes on."""
+
 _GOLDEN = {
     "zlib-rs/1": "59343f2eda760f0610f294166f3440b4150f540c051ff7ea0462465de177bb23",
     "miniz/1": "3d1d4351de5e34635a0f8835c2f547c378a9f2aabddfb2de676ef46169cd008d",
@@ -76,11 +82,17 @@ def find(
             return Recipe(encoder=last)
         if (found := _tokens(last, content, stream, size)) and len(found.corrections) <= 64 + size // 64:
             return found
-    with_tokens = TOKENS in codecs
-    for encoder in dict.fromkeys((last, *_PLAIN, *(() if with_tokens else _OTHER_LEVELS))):
-        if families(encoder) <= codecs and _makes(encoder, content, stream, probe):
+    if families(last) <= codecs and _makes(last, content, stream, probe):
+        return Recipe(encoder=last)
+    if TOKENS not in codecs:
+        others = (name for name in (*_PLAIN, *_OTHER_LEVELS) if name != last and families(name) <= codecs)
+        made = next((name for name in others if _makes(name, content, stream, probe)), None)
+        return Recipe(encoder=made) if made else None
+    ranked = _ranked(codecs, content, stream)
+    for encoder, corrections in ranked:
+        if encoder != last and corrections < _NEARLY and _makes(encoder, content, stream, probe):
             return Recipe(encoder=encoder)
-    return _best_tokens(codecs, content, stream, size) if with_tokens else None
+    return _tokens(ranked[0][0], content, stream, size) if ranked else None
 
 
 def deflated(encoder: str, content: Iterable[bytes], corrections: bytes, where: str) -> Iterator[bytes]:
@@ -184,19 +196,28 @@ def _start(compressor: Compressor, content: Iterator[bytes], probe: int) -> Iter
     yield compressor.flush()
 
 
-def _best_tokens(
-    codecs: frozenset[str],
-    content: Callable[[], Iterator[bytes]],
-    stream: Callable[[], Iterator[bytes]],
-    size: int,
-) -> Recipe | None:
-    """Corrections to the encoder that foresees the stream's beginning best."""
-    candidates = [name for name in _PLAIN if families(name) <= codecs]
-    sizes = {name: _Comparison(name, content, stream).run(PROBE) for name in candidates}
-    known = {name: found for name, found in sizes.items() if found is not None}
-    if not known:
-        return None
-    return _tokens(min(known, key=lambda name: known[name]), content, stream, size)
+def _ranked(
+    codecs: frozenset[str], content: Callable[[], Iterator[bytes]], stream: Callable[[], Iterator[bytes]]
+) -> list[tuple[str, float]]:
+    """The encoders that foresee the stream's beginning, the best first, with their corrections for each byte of it."""
+    found = [
+        (name, _Comparison(name, lambda: _prefix(content(), _BEGINNING + _LOOKAHEAD), stream).run(_BEGINNING))
+        for name in _PLAIN
+        if families(name) <= codecs
+    ]
+    return sorted(
+        ((name, corrections) for name, corrections in found if corrections is not None),
+        key=lambda pair: (pair[1], _PLAIN.index(pair[0])),
+    )
+
+
+def _prefix(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Not more than `size` bytes."""
+    for chunk in chunks:
+        yield chunk[:size]
+        size -= len(chunk)
+        if size <= 0:
+            return
 
 
 def _tokens(
