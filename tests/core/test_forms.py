@@ -389,9 +389,10 @@ def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
             yield from places(value, (*path, key))
 
 
+# Level 1 writes other bytes for every sample. Levels that write the same ones are the one freedom that a recipe has.
 junk = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 1 << 62), st.text(max_size=4), st.just([]), st.just({}),
-    st.sampled_from(["store", "opaque", "twin", "kept", "sums", "zip/1", "gzip/1", "zlib/1:9"]),
+    st.sampled_from(["store", "opaque", "twin", "kept", "sums", "zip/1", "gzip/1", "zlib/1:1"]),
 )  # fmt: skip
 
 
