@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -13,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from airlock.core.artifact import Artifact
@@ -362,6 +363,11 @@ SAMPLES = {
 EXPANDED = {name: taken_apart(original)[1] for name, original in SAMPLES.items()}
 
 
+def without_levels(data: bytes | bytearray) -> bytes:
+    """Two levels may write the same stream: which of them is named is the one freedom that a recipe has."""
+    return re.sub(rb"zlib/1:[1-9]", b"zlib/1", data)
+
+
 def refused_or_another(use: Callable[[], bytes], original: bytes) -> None:
     """An original has one spelling: whatever else decodes is another original, and its digest tells."""
     with suppress(IntegrityError):
@@ -375,6 +381,7 @@ def test_a_flipped_bit_is_refused_or_makes_another_original(name: str, data: st.
     sample = EXPANDED[name]
     damaged = bytearray(sample)
     damaged[data.draw(st.integers(0, len(sample) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    assume(without_levels(damaged) != without_levels(sample))
     refused_or_another(lambda: rebuilt(bytes(damaged)), SAMPLES[name])
     with suppress(IntegrityError):
         contents(bytes(damaged))
@@ -389,7 +396,6 @@ def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
             yield from places(value, (*path, key))
 
 
-# Level 1 writes other bytes for every sample. Levels that write the same ones are the one freedom that a recipe has.
 junk = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 1 << 62), st.text(max_size=4), st.just([]), st.just({}),
     st.sampled_from(["store", "opaque", "twin", "kept", "sums", "zip/1", "gzip/1", "zlib/1:1"]),
@@ -419,5 +425,5 @@ def test_a_recipe_changed_anywhere_is_refused_or_makes_another_original(
         )
     else:
         parent.insert(last, data.draw(junk))
-    if dumps(recipe) != before:
+    if without_levels(dumps(recipe)) != without_levels(before):
         refused_or_another(lambda: rebuilt(with_recipe(EXPANDED[name], recipe)), SAMPLES[name])
