@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.workshop import workshop
     from airlock.connected.build import expand_all
     from airlock.connected.fetch import fetch
+    from airlock.core.codecs import SETS, missing
     from airlock.formats.lockfile import parse_lockfile
 
     path: Path = arguments.lock
@@ -49,7 +50,9 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         raise UsageError(str(path), "no such file", hint="write it with `airlock lock`") from error
     with near_side(session, path.absolute().parent) as near:
         result = fetch(lockfile, _manifest(path), near, targets=tuple(arguments.target), jobs=arguments.jobs)
-    expand_all((*result.present, *result.fetched), workshop(session, None))
+    codecs = lockfile.encoder.codecs
+    if not missing(SETS[codecs]):
+        expand_all((*result.present, *result.fetched), codecs, workshop(session, None))
     _tell(result, session, as_json=arguments.json)
 
 

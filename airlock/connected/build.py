@@ -101,9 +101,10 @@ def build(lockfile: Lockfile, target: str, workshop: Workshop, path: Path) -> Bu
     )
 
 
-def expand_all(artifacts: Iterable[Artifact], workshop: Workshop) -> None:
-    """Take apart what was not yet, so that builds and deltas at any level begin with it. Raises as `build` does."""
-    cache, task = workshop.frames(this_encoder(CACHE_LEVEL)), "Taking apart"
+def expand_all(artifacts: Iterable[Artifact], codecs: str, workshop: Workshop) -> None:
+    """Take apart what was not yet, with a set of codecs that is at hand, so that builds and deltas at any level begin with
+    it. Raises as `build` does."""
+    cache, task = workshop.frames(this_encoder(CACHE_LEVEL, codecs)), "Taking apart"
     todo = [artifact for artifact in workshop.ordered(artifacts) if not cache.holds_form(artifact)]
     workshop.reporter.start(task, sum(artifact.size for artifact in todo))
 

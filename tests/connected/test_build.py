@@ -116,7 +116,7 @@ def test_another_level_starts_from_what_was_taken_apart_before(tmp_path: Path) -
     alone = build(
         at_level(lockfile, 12), "plant", workshop(store, tmp_path / "other"), tmp_path / "o.airlock"
     )
-    expand_all(lockfile.artifacts_for("plant"), tools)
+    expand_all(lockfile.artifacts_for("plant"), lockfile.encoder.codecs, tools)
     for file in (store.root / "sha256").rglob("*"):
         if file.is_file():
             file.unlink()
@@ -126,9 +126,9 @@ def test_another_level_starts_from_what_was_taken_apart_before(tmp_path: Path) -
 def test_what_was_taken_apart_is_not_taken_apart_again(tmp_path: Path) -> None:
     store, lockfile, _ = two_versions(tmp_path)
     tools = workshop(store, tmp_path / "cache")
-    expand_all(lockfile.artifacts_for("plant"), tools)
+    expand_all(lockfile.artifacts_for("plant"), lockfile.encoder.codecs, tools)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.*")}
-    expand_all(lockfile.artifacts_for("plant"), tools)
+    expand_all(lockfile.artifacts_for("plant"), lockfile.encoder.codecs, tools)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.*")} == times
 
 
