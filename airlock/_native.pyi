@@ -29,3 +29,9 @@ class TokenWriter:
     def __init__(self, corrections: bytes) -> None: ...
     def feed(self, content: bytes, prediction: bytes, complete: bool) -> bytes:
         """What of the stream is decided by now; all that is left with the last of the content, `complete`."""
+
+def find_change(old: bytes, new: bytes) -> tuple[bytes, ...]:
+    """The ten parts of the change that makes `new` of `old`. Raises ValueError where `old` is 2 GB or more."""
+
+def apply_change(old: bytes, length: int, parts: tuple[bytes, ...]) -> bytes:
+    """The `length` bytes that a change makes of `old`. Raises ValueError."""

@@ -172,9 +172,9 @@ def _patches(
     largest = sorted(rows, key=lambda row: (-new.frames[row.digest].expanded.size, row.digest))
     with ThreadPoolExecutor(max_workers=workshop.jobs) as pool:
         list(pool.map(describe, largest))
-        streams = dict(pool.map(join, sorted(STREAMS, key=size_of, reverse=True)))
+        streams = dict(pool.map(join, sorted(filter(size_of, STREAMS), key=size_of, reverse=True)))
     workshop.reporter.finish(task)
-    return {name: streams[name] for name in STREAMS}
+    return {name: streams[name] for name in STREAMS if name in streams}
 
 
 def _joined(files: Iterable[BinaryIO]) -> Iterator[bytes]:

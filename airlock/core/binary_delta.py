@@ -4,25 +4,31 @@ The program knows nothing of what it patches. Each operation is a number and its
 
     0 copy      place length             bytes of the base
     1 literal   length                   bytes of the stream `literal`
-    2 changed   place length new count   bsdiff: `count` triples, one number each from `added`, `inserted` and `moved`;
-                                         a triple adds differences to so many bytes of the base, takes bytes of `extra`,
-                                         and moves on in the base (signed)
+    2 changed   place length new sizes   a change (`change` has its parts) of bytes of the base, and how many bytes each part takes
+                                         of the stream of its name
+    3 relocated place length new sizes   the same of streams for native code, and with three parts more
 
-Differences are nearly all zero, so they are runs: a number of `same` zeros, then a number of `different` bytes of `diff`.
-`place` is signed and relative to the end of the base bytes that were used last; signed numbers are zigzag. The decoder has
-no heuristics: it obeys or raises IntegrityError, never writes a byte more than was declared, and holds one changed piece.
+`place` is signed (zigzag) and relative to the end of the base bytes that were used last. The decoder has no heuristics: it
+obeys or raises IntegrityError, never writes a byte more than was declared, and holds one changed piece.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
+from airlock.core.change import Change, apply_change
 from airlock.core.digest import CHUNK
+from airlock.core.numbers import signed
 from airlock.errors import IntegrityError
 
-STREAMS = ("program", "added", "inserted", "moved", "same", "different", "diff", "extra", "literal")
-COPY, LITERAL, CHANGED = range(3)
-MAX_CHANGED = 32 << 20
-"""Bytes of base, and of new content, that one `changed` operation may take into memory."""
+COPY, LITERAL, CHANGED, RELOCATED = range(4)
+PARTS = {CHANGED: Change._fields[:7], RELOCATED: tuple(f"code-{part}" for part in Change._fields)}
+"""The streams of each operation's parts. Code and text do not compress well together."""
+STREAMS = ("program", *PARTS[CHANGED], *PARTS[RELOCATED], "literal")
+MAX_CHANGED = 128 << 20
+"""Bytes of base, and of new content, that one change may take into memory: with its parts and what decodes them at most some
+six times as many."""
+SPARE = 1 << 10
+"""Bytes that each part of a change may be longer than the new content."""
 
 
 class Source(Protocol):
@@ -46,7 +52,6 @@ class _Decoder:
     def __init__(self, base: BinaryIO, base_size: int, sources: Mapping[str, Source], where: str) -> None:
         self._base, self._size, self._sources, self._where = base, base_size, sources, where
         self._place = 0
-        self._differences = _Differences(sources, where)
 
     def run(self, size: int) -> Iterator[bytes]:
         left = size
@@ -58,10 +63,10 @@ class _Decoder:
             elif operation == LITERAL:
                 length = self._length(left)
                 chunks = self._taken("literal", length)
-            elif operation == CHANGED:
+            elif operation in PARTS:
                 place, used = self._span(MAX_CHANGED)
                 length = self._length(min(left, MAX_CHANGED))
-                chunks = self._changed(b"".join(self._copied(place, used)), length)
+                chunks = self._changed(b"".join(self._copied(place, used)), length, PARTS[operation])
             else:
                 raise self._fault(f"unknown operation {operation}")
             left -= length
@@ -73,10 +78,6 @@ class _Decoder:
     def _number(self, stream: str) -> int:
         return self._sources[stream].number()
 
-    def _signed(self, stream: str) -> int:
-        number = self._number(stream)
-        return (number >> 1) ^ -(number & 1)
-
     def _length(self, limit: int) -> int:
         length = self._number("program")
         if not 0 < length <= limit:
@@ -84,7 +85,7 @@ class _Decoder:
         return length
 
     def _span(self, limit: int) -> tuple[int, int]:
-        place = self._place + self._signed("program")
+        place = self._place + signed(self._number("program"))
         length = self._length(limit)
         if not 0 <= place <= place + length <= self._size:
             raise self._fault("an operation reaches outside the base")
@@ -107,66 +108,12 @@ class _Decoder:
             length -= len(chunk)
             yield chunk
 
-    def _changed(self, base: bytes, length: int) -> Iterator[bytes]:
-        position = 0
-        for _ in range(self._length(2 * length + 1)):
-            add, insert = self._number("added"), self._number("inserted")
-            length -= add + insert
-            if length < 0 or not 0 <= position <= position + add <= len(base):
-                raise self._fault("a change reaches outside its piece")
-            for start in range(position, position + add, CHUNK):
-                old = base[start : min(start + CHUNK, position + add)]
-                yield added_bytes(old, self._differences.take(len(old)))
-            yield from self._taken("extra", insert)
-            position += add + self._signed("moved")
-        if length:
-            raise self._fault("a change is shorter than its piece")
-
-
-class _Differences:
-    """The bytes to add, put together from their runs."""
-
-    def __init__(self, sources: Mapping[str, Source], where: str) -> None:
-        self._where = where
-        self._same, self._different, self._diff = (sources[name] for name in ("same", "different", "diff"))
-        self._zeros = self._others = 0
-
-    def take(self, size: int) -> bytes:
-        runs, total = self._runs(size)
-        out, others = bytearray(size), self._diff.take(total)
-        place = 0
-        for start, length in runs:
-            out[start : start + length] = others[place : place + length]
-            place += length
-        return bytes(out)
-
-    def _runs(self, size: int) -> tuple[list[tuple[int, int]], int]:
-        """Where the next `size` bytes are not zero, as start and length, and how many that are in all."""
-        runs, place, total = [], 0, 0
-        zeros, others = self._zeros, self._others
-        same, different = self._same.number, self._different.number
-        while place < size:
-            if not zeros and not others:
-                zeros, others = same(), different()
-                if not zeros and not others:
-                    raise IntegrityError(self._where, "bad patch, a run of nothing")
-            if place + zeros >= size:
-                zeros -= size - place
-                break
-            place, zeros = place + zeros, 0
-            count = others if place + others <= size else size - place
-            runs.append((place, count))
-            place, total, others = place + count, total + count, others - count
-        self._zeros, self._others = zeros, others
-        return runs, total
-
-
-def added_bytes(one: bytes, other: bytes) -> bytes:
-    """Each byte of `one` plus the same byte of `other`, modulo 256; all bytes at once, as two large numbers."""
-    size = len(one)
-    if other.count(0) == size:
-        return one
-    low = int.from_bytes(b"\x7f" * size, "little")
-    a, b = int.from_bytes(one, "little"), int.from_bytes(other, "little")
-    # The seven low bits of every byte are added without a carry into the next; the top bits by exclusive or.
-    return (((a & low) + (b & low)) ^ ((a ^ b) & ~low)).to_bytes(size, "little")
+    def _changed(self, base: bytes, length: int, streams: Sequence[str]) -> Iterator[bytes]:
+        sizes = [self._number("program") for _ in streams]
+        if max(sizes) > length + SPARE:
+            raise self._fault("a part of a change is larger than what it makes")
+        parts = (self._sources[stream].take(size) for stream, size in zip(streams, sizes, strict=True))
+        try:
+            yield apply_change(base, length, Change(*parts))
+        except ValueError as error:
+            raise self._fault(f"bad change, {error}") from error

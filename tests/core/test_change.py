@@ -1,0 +1,114 @@
+"""Changes: both decoders give the same for anything, addresses that moved cost nearly nothing."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airlock.core.bsdiff import bsdiff_change
+from airlock.core.change import Change, added_bytes, apply_change, apply_in_python, find_change
+from airlock.core.native import native
+from tests.elf import shared_object
+from tests.native import needs_native
+
+OLD = shared_object(range(24))
+NEW = shared_object([*range(12), 77, *range(12, 18), 78, 79, *range(19, 24)])
+
+
+def found(old: bytes, new: bytes) -> Change:
+    change = find_change(old, new)
+    assert change is not None
+    return change
+
+
+def both(old: bytes, length: int, change: Change) -> bytes | None:
+    """What both decoders make, or None where both refuse."""
+    results: list[bytes | None] = []
+    for decode in (apply_change, apply_in_python):
+        try:
+            results.append(decode(old, length, change))
+        except ValueError:
+            results.append(None)
+    assert results[0] == results[1]
+    return results[0]
+
+
+def edited(old: bytes, edits: list[tuple[int, bytes]]) -> bytes:
+    for at, insertion in edits:
+        old = old[: at % len(old)] + insertion + old[at % len(old) + len(insertion) // 2 :]
+    return old
+
+
+EDITS = st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(max_size=9)), max_size=6)
+
+
+@given(st.binary(min_size=30, max_size=2000), EDITS)
+def test_edits_of_a_byte_string_by_bsdiff(old: bytes, edits: list[tuple[int, bytes]]) -> None:
+    new = edited(old, edits)
+    assert both(old, len(new), bsdiff_change(old, new)) == new
+
+
+@needs_native
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_any_two_byte_strings(old: bytes, new: bytes) -> None:
+    assert both(old, len(new), found(old, new)) == new
+
+
+@needs_native
+@given(EDITS, EDITS)
+def test_edits_of_elf_files(before: list[tuple[int, bytes]], after: list[tuple[int, bytes]]) -> None:
+    """Whatever a damaged header says of the file."""
+    old, new = edited(OLD, before), edited(NEW, after)
+    assert both(old, len(new), found(old, new)) == new
+
+
+@needs_native
+def test_addresses_that_moved_cost_nearly_nothing() -> None:
+    change = found(OLD, NEW)
+    assert both(OLD, len(NEW), change) == NEW
+    assert change.layout
+    plain = bsdiff_change(OLD, NEW)
+    assert len(change.diff) + len(change.wrong) < len(plain.diff) / 8
+
+
+@needs_native
+def test_fields_of_every_kind_are_expected_rightly() -> None:
+    """Of one file with another distance between its parts, no field but those of the file's own headers differs."""
+    change = found(OLD, shared_object([99, *range(24)]))
+    assert len(change.wrong) < 40
+
+
+@needs_native
+@pytest.mark.parametrize("part", Change._fields)
+@given(data=st.data())
+def test_a_damaged_part_is_refused_or_decoded_the_same(part: str, data: st.DataObject) -> None:
+    change = found(OLD, NEW)
+    bytes_ = edited(getattr(change, part) or b"\0", data.draw(EDITS))
+    both(OLD, len(NEW), change._replace(**{part: bytes_}))
+
+
+@given(st.lists(st.binary(max_size=30), min_size=10, max_size=10), st.integers(0, 50))
+def test_noise_is_refused_or_decoded_the_same(parts: list[bytes], length: int) -> None:
+    both(OLD[:200], length, Change(*parts))
+
+
+@needs_native
+def test_a_run_of_one_byte_takes_no_time() -> None:
+    old = bytes(1 << 20) + random.Random(1).randbytes(1 << 10)
+    new = bytes(1 << 20) + random.Random(2).randbytes(1 << 10) + bytes(1 << 19)
+    assert both(old, len(new), found(old, new)) == new
+
+
+@given(st.binary(max_size=50), st.data())
+def test_bytes_are_added_modulo_256(one: bytes, data: st.DataObject) -> None:
+    other = data.draw(st.binary(min_size=len(one), max_size=len(one)))
+    assert added_bytes(one, other) == bytes((a + b) % 256 for a, b in zip(one, other, strict=True))
+
+
+@needs_native
+def test_the_crate_refuses_with_an_exception() -> None:
+    crate = native()
+    assert crate is not None
+    with pytest.raises(ValueError, match="too few new bytes"):
+        crate.apply_change(b"", 1, (b"",) * 10)
