@@ -73,7 +73,7 @@ def _file(code: bytes, tables: dict[str, bytes]) -> bytes:
     body += bytes(64)
     for name, kind, flags, address, offset, size in entries:
         body += struct.pack(
-            "<IIQQQQIIQQ", names.index(name.encode()), kind, flags, address, offset, size, 0, 0, 1, 0
+            "<IIQQQQIIQQ", names.index(name.encode() + b"\0"), kind, flags, address, offset, size, 0, 0, 1, 0
         )
     body += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, strings, len(names), 0, 0, 1, 0)
     body[:0x40] = struct.pack(

@@ -2,16 +2,18 @@
 
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from airlock.core.artifact import Encoder
 from airlock.core.digest import Digest, chunks_of
 from airlock.formats.delta_index import Full, Keep
 from airlock.formats.index import frame_name
 from airlock.storage.archive import Archive, ArchiveWriter
-from airlock.storage.frames import compress_chunks, this_encoder
+from airlock.storage.frames import compress, this_encoder
 from airlock.storage.restore import Delta, FrameSource, check_base, read_delta, restored
 
 
@@ -26,20 +28,23 @@ class ApplyReport:
 
 
 def apply(
-    base: FrameSource, archive: Archive, out: BinaryIO, scratch: Path, *, level: int | None = None
+    base: FrameSource,
+    archive: Archive,
+    out: BinaryIO,
+    scratch: Path,
+    *,
+    level: int | None = None,
+    jobs: int = 1,
 ) -> ApplyReport:
     """Write the new bundle to `out`. `scratch` is a folder with room for the new content. With a zstd `level` the frames
     that patches make are compressed at that one: the index and every content are the same, the file is not the one that
-    was built. Raises IntegrityError; what was written is then to be thrown away."""
+    was built. So many frames as `jobs` are compressed at a time. Raises IntegrityError; what was written is then to be
+    thrown away."""
     delta = read_delta(archive)
     check_base(base, delta)
     encoder = delta.index.encoder if level is None else this_encoder(level)
     with ExitStack() as stack:
-        frames: dict[Digest, BinaryIO] = {}
-        for row, chunks in restored(base, delta, scratch):
-            stream = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
-            compress_chunks(chunks, delta.expanded[row.digest].size, stream, encoder)
-            frames[row.digest] = stream
+        frames = _frames(base, delta, scratch, encoder, stack, jobs)
         _write(base, delta, frames, out)
     rows = delta.rows.rows
     return ApplyReport(
@@ -49,6 +54,31 @@ def apply(
         full=sum(isinstance(row, Full) for row in rows),
         identical=not frames or delta.index.encoder == encoder == this_encoder(encoder.level),
     )
+
+
+def _frames(
+    base: FrameSource, delta: Delta, scratch: Path, encoder: Encoder, stack: ExitStack, jobs: int
+) -> dict[Digest, BinaryIO]:
+    """What patches make, compressed while the next is restored: zstd releases the GIL, and so does decoding."""
+
+    def temporary() -> BinaryIO:
+        return stack.enter_context(tempfile.TemporaryFile(dir=scratch))
+
+    def frame_of(content: BinaryIO, size: int) -> BinaryIO:
+        frame = temporary()
+        with content:
+            content.seek(0)
+            compress(content, size, frame, encoder)
+        return frame
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        coming = {}
+        for row, chunks in restored(base, delta, scratch):
+            content = temporary()
+            for chunk in chunks:
+                content.write(chunk)
+            coming[row.digest] = pool.submit(frame_of, content, delta.expanded[row.digest].size)
+        return {digest: frame.result() for digest, frame in coming.items()}
 
 
 def _write(base: FrameSource, delta: Delta, frames: Mapping[Digest, BinaryIO], out: BinaryIO) -> None:

@@ -1,6 +1,7 @@
 """`airlock apply BASE DELTA -o NEW`: restore the new bundle, which then goes through `verify` like any other."""
 
 import argparse
+import os
 from pathlib import Path
 
 from airlock.cli.arguments import existing
@@ -25,7 +26,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     session.reporter.note(f"Restoring {output.name}")
     with arguments.base.open("rb") as old, arguments.delta.open("rb") as update, replacing(output) as out:
         base = BundleFrames(Archive(old, str(arguments.base)))
-        report = apply(base, Archive(update, str(arguments.delta)), out, output.parent)
+        delta = Archive(update, str(arguments.delta))
+        report = apply(base, delta, out, output.parent, jobs=os.cpu_count() or 1)
     if not report.identical:
         session.reporter.note(
             "this machine's libzstd is not the one that was pinned: contents are the same, the file is not"

@@ -5,7 +5,9 @@ A changed pair is described as a change, in windows of bounded size; what has no
 
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import BinaryIO
 
 from airlock.core.binary_delta import CHANGED, COPY, LITERAL, MAX_CHANGED, PARTS, RELOCATED, SPARE
@@ -21,6 +23,9 @@ SLOW_WINDOW = 16 << 20
 """The same of bsdiff4, which takes some 17 times as many, and sorts them at some 5 MB a second."""
 _WORTH = 1000
 """Bytes of base to be sorted for each byte of new content; with more, a change is not looked for."""
+_LARGE = 32 << 20
+_one_large = Lock()
+"""Pieces of more bytes than that are compared one at a time, so that threads do not add up."""
 _CLEAR = 8
 """A change that is so many times smaller than what it makes is better than a literal."""
 
@@ -77,7 +82,8 @@ def _describe(program: "_Program", content: bytes, base: BinaryIO | None, window
         program.literal(content)
         return
     old = _read(base, window.start, window.stop)
-    change = find_change(old, content) or bsdiff_change(old, content)
+    with _one_large if len(old) + len(content) > _LARGE else nullcontext():
+        change = find_change(old, content) or bsdiff_change(old, content)
     cost = _packed_size(change)
     if (cost * _CLEAR > len(content) and cost >= _packed_size([content])) or not _allowed(
         change, len(content)

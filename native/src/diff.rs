@@ -39,6 +39,7 @@ pub struct Block {
 const TEXT: usize = 32;
 const OTHER: usize = 12;
 const MASKED: usize = 16;
+const PASSES: usize = 2;
 
 type Encoded = [Vec<u8>; PARTS];
 
@@ -56,24 +57,26 @@ fn encode(old: &[u8], new: &[u8]) -> Result<Encoded, Fault> {
     }
 }
 
-/// Twice: with all addresses masked, and with those of the old file replaced by what the first match expects in the new one.
+/// With all addresses masked, then with those of the old file replaced by what the last match expects in the new one: code
+/// finds its place first, then what points to it, then what points to that.
 fn encode_relocated(old: &[u8], new: &[u8], data: &[u8], back: &[u8]) -> Result<Encoded, Fault> {
     let layout = Layout::parse(data, old.len())?;
     let fields = layout.fields(old);
     let there = Layout::parse(back, new.len())?.fields(new);
     let relocation = Some((&layout, data, &fields[..]));
-    let found = {
+    let mut found = {
         let (masked, target) = (image(old, &fields, |_| 0), image(new, &there, |_| 0));
         blocks(&Index::new(&masked)?, &target, MASKED)
     };
     let first = change::encode(old, new, &found, relocation);
-    let found = {
+    let target = image(new, &there, |address| address);
+    for _ in 0..PASSES {
         let map = Map::new(&layout, old.len(), &found);
-        let (moved, target) = (image(old, &fields, |address| map.get(address)), image(new, &there, |address| address));
-        blocks(&Index::new(&moved)?, &target, OTHER)
-    };
-    let second = change::encode(old, new, &found, relocation);
-    Ok(if cost(&first) <= cost(&second) { first } else { second })
+        let moved = image(old, &fields, |address| map.get(address));
+        found = blocks(&Index::new(&moved)?, &target, OTHER);
+    }
+    let last = change::encode(old, new, &found, relocation);
+    Ok(if cost(&first) <= cost(&last) { first } else { last })
 }
 
 fn cost(parts: &Encoded) -> usize {
