@@ -25,8 +25,7 @@ PARTS = {CHANGED: Change._fields[:7], RELOCATED: tuple(f"code-{part}" for part i
 """The streams of each operation's parts. Code and text do not compress well together."""
 STREAMS = ("program", *PARTS[CHANGED], *PARTS[RELOCATED], "literal")
 MAX_CHANGED = 128 << 20
-"""Bytes of base, and of new content, that one change may take into memory: with its parts and what decodes them at most some
-six times as many."""
+"""Bytes of base, and of new content, that one change may take into memory, and a few times as many to decode it."""
 SPARE = 1 << 10
 """Bytes that each part of a change may be longer than the new content."""
 

@@ -18,7 +18,7 @@ from airlock.core.numbers import leb128, zigzag
 from airlock.core.pieces import Base, Piece, pieces_of
 
 WINDOW = MAX_CHANGED
-"""Bytes of old and of new content that are compared at once: the native crate takes some twelve times as many."""
+"""Bytes of old and of new content that are compared at once: the native crate takes about nine times as many."""
 SLOW_WINDOW = 16 << 20
 """The same of bsdiff4, which takes some 17 times as many, and sorts them at some 5 MB a second."""
 _WORTH = 1000
