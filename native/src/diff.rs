@@ -11,9 +11,9 @@ mod matching;
 mod numbers;
 mod prediction;
 
-use change::{Parts, PARTS};
+use change::{PARTS, Parts};
 use layout::{Field, Layout, Relative};
-use matching::{blocks, Index};
+use matching::{Index, blocks};
 use prediction::Map;
 
 /// Why a change cannot be.
@@ -104,7 +104,12 @@ fn find_change<'py>(py: Python<'py>, old: &[u8], new: &[u8]) -> PyResult<Bound<'
 
 /// The `length` bytes that a change makes of `old`. Raises ValueError.
 #[pyfunction]
-fn apply_change<'py>(py: Python<'py>, old: &[u8], length: usize, parts: [Bound<'py, PyBytes>; PARTS]) -> PyResult<Bound<'py, PyBytes>> {
+fn apply_change<'py>(
+    py: Python<'py>,
+    old: &[u8],
+    length: usize,
+    parts: [Bound<'py, PyBytes>; PARTS],
+) -> PyResult<Bound<'py, PyBytes>> {
     let parts: Parts = std::array::from_fn(|number| parts[number].as_bytes());
     let new = py.detach(|| change::decode(old, length, &parts))?;
     Ok(PyBytes::new(py, &new))

@@ -10,6 +10,7 @@ from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.codecs import SETS, best_set
 from airlock.core.expanded import expand
 from airlock.storage.archive import ArchiveWriter
+from tests.elf import shared_object
 from tests.fuzz.targets import joined
 from tests.wheel_factory import make_wheel
 
@@ -85,7 +86,8 @@ def patches() -> Iterator[bytes]:
 
 
 def _executables() -> Iterator[tuple[bytes, bytes]]:
-    return iter(())
+    functions = range(12)
+    yield shared_object(functions), shared_object([*functions, 99])
 
 
 def archives() -> Iterator[bytes]:

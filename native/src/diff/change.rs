@@ -3,8 +3,8 @@
 //! The format is that of `airlock/core/change.py`; its docstring has it.
 
 use super::layout::{Field, Layout};
-use super::numbers::{push, zigzag, Numbers};
-use super::prediction::{value, Map};
+use super::numbers::{Numbers, push, zigzag};
+use super::prediction::{Map, value};
 use super::{Block, Fault};
 
 pub const PARTS: usize = 10;
@@ -74,7 +74,14 @@ fn within<'a>(fields: &'a [Field], block: &Block) -> impl Iterator<Item = &'a Fi
     fields[first..].iter().take_while(move |field| field.at as usize + field.width() <= end)
 }
 
-fn predict(new: &mut [u8], fields: &[Field], blocks: &[Block], mut map: Map, right: &[u8], wrong: &[u8]) -> Result<(), Fault> {
+fn predict(
+    new: &mut [u8],
+    fields: &[Field],
+    blocks: &[Block],
+    mut map: Map,
+    right: &[u8],
+    wrong: &[u8],
+) -> Result<(), Fault> {
     let (mut right, mut wrong) = (Numbers::new(right), Numbers::new(wrong));
     let mut left = right.next()?;
     for block in blocks {
@@ -120,7 +127,12 @@ fn add(new: &mut [u8], blocks: &[Block], [same, different, diff]: [&[u8]; 3]) ->
     if different.ended() && diff.next().is_none() { Ok(()) } else { Err(Fault("differences that nothing asks for")) }
 }
 
-pub fn encode(old: &[u8], new: &[u8], blocks: &[Block], relocation: Option<(&Layout, &[u8], &[Field])>) -> [Vec<u8>; PARTS] {
+pub fn encode(
+    old: &[u8],
+    new: &[u8],
+    blocks: &[Block],
+    relocation: Option<(&Layout, &[u8], &[Field])>,
+) -> [Vec<u8>; PARTS] {
     let mut parts: [Vec<u8>; PARTS] = Default::default();
     let (mut place, mut end) = (0, 0);
     for block in blocks {

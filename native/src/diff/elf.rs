@@ -1,6 +1,6 @@
 //! What the encoder reads of ELF files (64 bit, little-endian, x86-64). Whatever is odd in one makes it no ELF.
 
-use super::layout::{Kind, Load, KINDS, LOADS, REGIONS};
+use super::layout::{KINDS, Kind, LOADS, Load, REGIONS};
 use super::numbers::push;
 
 const X86_64: u64 = 62;
@@ -29,7 +29,8 @@ struct Elf {
 /// The layout that tells a decoder what to expect of `new`; None where these are not two ELF files.
 pub fn layout(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
     let (before, after) = (parse(old)?, parse(new)?);
-    let frame_table = after.sections.iter().find(|section| section.kind == Kind::FrameTable).map(|section| section.address);
+    let frame_table =
+        after.sections.iter().find(|section| section.kind == Kind::FrameTable).map(|section| section.address);
     let mut out = Vec::new();
     for loads in [&before.loads, &after.loads] {
         push(&mut out, loads.len() as u64);
@@ -100,10 +101,9 @@ fn sections(data: &[u8]) -> Option<Vec<Section>> {
         let (kind, flags) = (number(data, header + 4, 4)?, number(data, header + 8, 8)?);
         let name = (names + number(data, header, 4)?) as usize;
         let name = data.get(name..)?.split(|byte| *byte == 0).next()?;
-        let section = (bounded(data, header + 16)?, bounded(data, header + 24)?, bounded(data, header + 32)?);
-        if let (Some(kind), (address, start, size)) = (kind_of(kind, flags, name), section)
-            && start + size <= data.len() as u64
-        {
+        let (address, start) = (bounded(data, header + 16)?, bounded(data, header + 24)?);
+        let size = bounded(data, header + 32)?;
+        if let Some(kind) = kind_of(kind, flags, name).filter(|_| start + size <= data.len() as u64) {
             sections.push(Section { kind, address, start, size });
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! The rules are those of `airlock/core/relocation.py`, to the bit; its docstring has them.
 
-use super::numbers::Numbers;
 use super::Fault;
+use super::numbers::Numbers;
 
 const MOST: u64 = 1 << 48;
 pub const LOADS: usize = 64;
@@ -158,15 +158,8 @@ fn loads(numbers: &mut Numbers) -> Result<Vec<Load>, Fault> {
         .collect()
 }
 
-pub const KINDS: [Kind; 7] = [
-    Kind::Code,
-    Kind::Relocations,
-    Kind::Symbols,
-    Kind::Pointers,
-    Kind::FrameTable,
-    Kind::Frames,
-    Kind::Constants,
-];
+pub const KINDS: [Kind; 7] =
+    [Kind::Code, Kind::Relocations, Kind::Symbols, Kind::Pointers, Kind::FrameTable, Kind::Frames, Kind::Constants];
 
 fn kind(number: u64) -> Result<Kind, Fault> {
     KINDS.get(number as usize).copied().ok_or(Fault("an unknown kind of region"))

@@ -153,7 +153,13 @@ impl Walk<'_> {
     }
 
     /// Where two blocks cover the same new bytes, each keeps what it does better.
-    fn split(&self, scan: usize, position: usize, (forward, backward): (usize, usize), overlap: usize) -> (usize, usize) {
+    fn split(
+        &self,
+        scan: usize,
+        position: usize,
+        (forward, backward): (usize, usize),
+        overlap: usize,
+    ) -> (usize, usize) {
         let (mut score, mut best, mut kept) = (0isize, 0isize, 0);
         for i in 0..overlap {
             let ahead = self.new[self.scan + forward - overlap + i] == self.old[self.place + forward - overlap + i];

@@ -1,7 +1,7 @@
 //! Where old addresses went, as the blocks of a change tell and as what was decoded so far has taught.
 
-use super::layout::{address_of, load_of, long, word, Field, Layout, Relative};
 use super::Block;
+use super::layout::{Field, Layout, Relative, address_of, load_of, long, word};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
