@@ -1,5 +1,7 @@
 """The native crate: `native/src`, one file a subject. Every function releases the interpreter's lock."""
 
+from collections.abc import Sequence
+
 class ZlibRs:
     """`zlib-rs/1:6`, to be used as a `zlib.compressobj`."""
 
@@ -35,3 +37,13 @@ def find_change(old: bytes, new: bytes) -> tuple[bytes, ...]:
 
 def apply_change(old: bytes, length: int, parts: tuple[bytes, ...]) -> bytes:
     """The `length` bytes that a change makes of `old`. Raises ValueError."""
+
+def write_files(
+    root: str,
+    sources: Sequence[bytes | str],
+    files: Sequence[tuple[str, int, int, int, int, str]],
+    threads: int,
+) -> list[bytes]:
+    """Create files below the directory `root`, with their parents; no link below it is followed. A file is `(path, mode,
+    source, offset, size, like)`: a part of a source, which is bytes or the path of a file to read. Where the file
+    `like` has the very same bytes and mode, the path becomes another name of it. Returns the SHA-256 of each. Raises OSError; files before and behind the one that failed may then be there."""

@@ -1,7 +1,7 @@
 """A near side for tests: a web made of literals, a reporter that remembers, a store in a temporary directory."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from airlock.core.reporter import Reporter
 from airlock.core.target import Target
 from airlock.core.web import Download, Reply, Web
 from airlock.errors import FetchError
-from airlock.kinds import NearSide, Room
+from airlock.kinds import NearSide, Placing, Room
 from airlock.storage.store import Store
 
 
@@ -115,10 +115,15 @@ class Placed:
         self.files[path] = (data, mode)
         return digest_of(data), len(data)
 
+    def write_all(self, files: Sequence[Placing]) -> list[Digest]:
+        raise NotImplementedError
+
     @property
     def room(self) -> Room:
         target = Target(name="north", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
-        return Room(target=target, interpreter="/opt/plant/bin/python", write=self.write)
+        return Room(
+            target=target, interpreter="/opt/plant/bin/python", write=self.write, write_all=self.write_all
+        )
 
 
 def raw_contents(data: bytes) -> Callable[[], Iterator[Member]]:

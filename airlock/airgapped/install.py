@@ -1,12 +1,12 @@
-"""`airlock install`: a verified bundle becomes a generation.
+"""`airlock install`: a signed bundle becomes a generation.
 
 Decided first: machine, place, interpreter, space, project and release counter. Then everything is laid out beside the
 generations that exist, synced, renamed into place, and switched to. Until the switch nothing that is in use has changed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from airlock.airgapped.preflight import check_codecs_of, check_machine, check_si
 from airlock.airgapped.site import (
     FRAMES,
     ROOT_OF_TRUST,
+    STATE,
     TEMPORARY,
     Site,
     as_target_error,
@@ -23,18 +24,19 @@ from airlock.airgapped.site import (
     locked,
     staging_of,
 )
-from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out
+from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out, new_file
 from airlock.airgapped.switch import Surroundings, recover, sweep, switch
-from airlock.airgapped.verify import VerifiedBundle
+from airlock.airgapped.verify import SignedBundle
 from airlock.core.digest import CHUNK, Digest, chunks_of
 from airlock.core.paths import SafePath
 from airlock.core.target import Target
-from airlock.core.tree import Change, Tree, changes
+from airlock.core.tree import Change, FileEntry, Tree, changes
 from airlock.errors import AirlockError
 from airlock.formats.generation import Generation
 from airlock.formats.index import frame_name
-from airlock.storage.archive import Archive
-from airlock.storage.disk import Disk
+from airlock.kinds import Placing
+from airlock.storage.content import Content, Frame
+from airlock.storage.disk import Disk, NewFile, Source
 
 AskHost = Callable[[Path, Target, str | None, Mapping[str, str]], Host]
 
@@ -60,7 +62,7 @@ class Outcome:
     index: Digest
 
 
-def install(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
+def install(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
     """Install, switch, check. Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
     with site_errors(site):
         check_machine_for(bundle, site, choices, world)
@@ -69,17 +71,14 @@ def install(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroun
             return install_locked("install", bundle, site, choices, world)
 
 
-def check_machine_for(
-    bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings
-) -> Interpreter:
+def check_machine_for(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Interpreter:
     host = choices.host(site.root, bundle.index.target, choices.python, world.environment)
     check_codecs_of(bundle.index, choices.kinds)
-    frames = sum(span.size for span in bundle.archive.members.values())
-    return check_machine(bundle.index, frames, host)
+    return check_machine(bundle.index, bundle.supply.frames, host)
 
 
 def install_locked(
-    act: str, bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings
+    act: str, bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings
 ) -> Outcome:
     """The rest of `install`, for a caller that holds the lock and has recovered the site."""
     base = check_machine_for(bundle, site, choices, world)
@@ -96,7 +95,7 @@ def _outcome(generation: Generation, before: int) -> Outcome:
     return Outcome(before=before, after=generation.number, version=generation.version, index=generation.index)
 
 
-def plan(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundings) -> tuple[Change, ...]:
+def plan(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> tuple[Change, ...]:
     """What `install` would change, against the generation in use; nothing is written. Raises as `install` does."""
     base = check_machine_for(bundle, site, choices, world)
     check_site(site, bundle.signed, choices.allow_downgrade)
@@ -105,7 +104,7 @@ def plan(bundle: VerifiedBundle, site: Site, choices: Choices, world: Surroundin
         return ()
     layout = Layout(writer=OnlyCounting())
     place = _place(site, site.next_number(), base)
-    lay_out(bundle.archive, bundle.index, place, layout, choices.kinds, world.reporter)
+    lay_out(bundle.contents(None), bundle.index, place, layout, choices.kinds, world.reporter)
     return tuple(changes(before.tree if before else {}, layout.tree))
 
 
@@ -114,7 +113,7 @@ def _place(site: Site, number: int, base: Interpreter) -> Place:
 
 
 def _staged(
-    bundle: VerifiedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
+    bundle: SignedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
 ) -> Generation:
     """As `_stage`; where it fails, what it wrote goes at once, for the disk may be full of it."""
     try:
@@ -126,16 +125,17 @@ def _staged(
 
 
 def _stage(
-    bundle: VerifiedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
+    bundle: SignedBundle, site: Site, choices: Choices, base: Interpreter, world: Surroundings
 ) -> Generation:
     """Everything of a new generation but the switch."""
     number = site.next_number()
     layout = Layout(writer=_Staging.beside_current(site, number))
     place = _place(site, number, base)
-    lay_out(bundle.archive, bundle.index, place, layout, choices.kinds, world.reporter)
-    fresh = _copy_frames(bundle, site)
+    frames = _Frames(site=site)
+    with closing(frames.kept(bundle.contents(site.path(STATE)))) as contents:
+        lay_out(contents, bundle.index, place, layout, choices.kinds, world.reporter)
     site.disk.sync()
-    for name in fresh:
+    for name in frames.fresh:
         site.disk.rename(name + TEMPORARY, name)
     site.replace(index_of(bundle.digest), bundle.signed.data)
     if site.root_of_trust() != bundle.signed.root:
@@ -180,29 +180,54 @@ class _Staging:
         like = f"{self.shared}/{path}" if path in self.known else ""
         return self.disk.write(f"{self.folder}/{path}", chunks, mode, like)
 
+    def files(self, source: Source, files: Sequence[Placing]) -> list[Digest]:
+        folder = f"{self.folder}/"
+        return self.disk.write_all([new_file(source, file, folder, self._like(file)) for file in files])
+
+    def _like(self, file: Placing) -> str:
+        match self.known.get(file.path):
+            case FileEntry(size=file.size, mode=file.mode):
+                return f"{self.shared}/{file.path}"
+        return ""
+
     def link(self, path: SafePath, target: str) -> None:
         self.disk.symlink(target, f"{self.folder}/{path}")
 
 
-def _copy_frames(bundle: VerifiedBundle, site: Site) -> list[str]:
-    """Bring the frames that the site's store lacks, under temporary names; returns the final ones."""
-    fresh: list[str] = []
-    site.disk.make_directory(FRAMES)
-    for digest in sorted({entry.expanded.digest for entry in bundle.index.entries}):
-        if not _has_frame(site, digest, bundle.archive):
-            name = f"store/{frame_name(digest)}"
-            with bundle.archive.open(frame_name(digest)) as frame:
-                site.disk.write(name + TEMPORARY, chunks_of(frame), 0o644)
-            fresh.append(name)
-    return fresh
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frames:
+    """Brings the frames that the site's store lacks, under temporary names."""
+
+    site: Site
+    fresh: list[str] = field(default_factory=list)
+    """Their final names."""
+
+    def kept(self, contents: Iterator[Content]) -> Generator[Content]:
+        """The contents, each after its frame was kept."""
+        self.site.disk.make_directory(FRAMES)
+        for content in contents:
+            if content.frame is not None:
+                self._keep(f"store/{frame_name(content.expanded.digest)}", content.frame)
+            yield content
+
+    def _keep(self, name: str, frame: Frame) -> None:
+        with frame.open() as stream:
+            if _holds(self.site.path(name), stream, frame.size):
+                return
+            if frame.data is not None:
+                self.site.disk.write_all([NewFile(name + TEMPORARY, 0o644, frame.data, 0, frame.size)])
+            else:
+                stream.seek(0)
+                self.site.disk.write(name + TEMPORARY, chunks_of(stream), 0o644)
+        self.fresh.append(name)
 
 
-def _has_frame(site: Site, digest: Digest, archive: Archive) -> bool:
-    path = site.path(f"store/{frame_name(digest)}")
-    if not path.is_file() or path.stat().st_size != archive.members[frame_name(digest)].size:
+def _holds(path: Path, content: BinaryIO, size: int) -> bool:
+    """Whether a file has that content already."""
+    if not path.is_file() or path.stat().st_size != size:
         return False
-    with path.open("rb") as ours, archive.open(frame_name(digest)) as theirs:
-        return _same(ours, theirs)
+    with path.open("rb") as ours:
+        return _same(ours, content)
 
 
 def _same(one: BinaryIO, other: BinaryIO) -> bool:

@@ -1,10 +1,10 @@
 """Lay out a generation: a virtual environment (PEP 405) made without pip, and every artifact's files in it."""
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from airlock.airgapped.host import Interpreter
 from airlock.core.digest import Digest, Hasher
@@ -13,10 +13,10 @@ from airlock.core.reporter import Reporter
 from airlock.core.target import Target
 from airlock.core.tree import Entry, FileEntry, LinkEntry
 from airlock.errors import IntegrityError
-from airlock.formats.index import BundleIndex
-from airlock.kinds import Kind, Room
-from airlock.storage.archive import Archive
-from airlock.storage.expanded_stream import Contents, original_of
+from airlock.formats.index import BundleIndex, IndexEntry
+from airlock.kinds import Kind, Placing, Room
+from airlock.storage.content import Content
+from airlock.storage.disk import NewFile, Source, part_of
 
 ENVIRONMENT = "the virtual environment"
 """The owner of what belongs to no artifact."""
@@ -29,6 +29,7 @@ class Writer(Protocol):
     """Where the files of a generation go; paths are relative to it."""
 
     def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]: ...
+    def files(self, source: Source, files: Sequence[Placing]) -> list[Digest]: ...
     def link(self, path: SafePath, target: str) -> None: ...
 
 
@@ -40,6 +41,9 @@ class OnlyCounting:
         for chunk in chunks:
             hasher.update(chunk)
         return hasher.digest, hasher.size
+
+    def files(self, source: Source, files: Sequence[Placing]) -> list[Digest]:
+        return [self.file(file.path, part_of(new_file(source, file)), file.mode)[0] for file in files]
 
     def link(self, path: SafePath, target: str) -> None: ...
 
@@ -63,6 +67,24 @@ class Layout:
         digest, size = self.writer.file(path, chunks, mode)
         self.tree[path] = FileEntry(digest=digest, size=size, mode=mode)
         return digest, size
+
+    def files(self, owner: str, source: Source, files: Sequence[Placing]) -> list[Digest]:
+        """As `file` for each; `source` is the expanded form that they are parts of."""
+        fresh: list[Placing] = []
+        for file in files:
+            if file.path not in self.owners:
+                self._claim(owner, file.path)
+                fresh.append(file)
+            elif owner == self.owners[file.path]:
+                raise self._conflict(owner, file.path, file.path)
+        for file, digest in zip(fresh, self.writer.files(source, fresh), strict=True):
+            self.tree[file.path] = FileEntry(digest=digest, size=file.size, mode=file.mode)
+        if len(fresh) < len(files):
+            known = {file.path for file in fresh}
+            for file in files:
+                if file.path not in known:
+                    self._again(owner, file.path, part_of(new_file(source, file)), file.mode)
+        return [entry.digest for file in files if isinstance(entry := self.tree[file.path], FileEntry)]
 
     def link(self, owner: str, path: SafePath, target: str) -> None:
         self._claim(owner, path)
@@ -106,22 +128,54 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", path.casefold())
 
 
+def new_file(source: Source, file: Placing, folder: str = "", like: str = "") -> NewFile:
+    """Where the bytes of a placing are, for a disk."""
+    if isinstance(file.content, int):
+        return NewFile(folder + file.path, file.mode, source, file.content, file.size, like)
+    return NewFile(folder + file.path, file.mode, file.content, 0, file.size, like)
+
+
 def lay_out(
-    archive: Archive, index: BundleIndex, place: "Place", layout: Layout, kinds: KindNamed, reporter: Reporter
+    contents: Iterable[Content],
+    index: BundleIndex,
+    place: "Place",
+    layout: Layout,
+    kinds: KindNamed,
+    reporter: Reporter,
 ) -> None:
-    """Put everything that the index names into the layout. Raises IntegrityError."""
+    """Put everything that the index names into the layout. `contents` has every expanded form of the index once, in an
+    order that is always the same. Raises IntegrityError."""
     _environment(layout, index.target, place.interpreter)
     task = "placing"
     reporter.start(task, sum(entry.expanded.size for entry in index.entries))
+    entries: dict[Digest, list[IndexEntry]] = {}
     for entry in index.entries:
-        kind = kinds(entry.artifact.kind, f"{archive.where}: {entry.artifact.label}")
-        room = Room(
-            target=index.target, interpreter=place.python, write=partial(layout.file, entry.artifact.label)
-        )
-        contents = Contents(archive, entry) if kind.opened else partial(original_of, archive, entry)
-        kind.place(entry.artifact, contents, room)
-        reporter.advance(task, entry.expanded.size)
+        entries.setdefault(entry.expanded.digest, []).append(entry)
+    for content in contents:
+        for entry in entries.pop(content.expanded.digest):
+            _place(entry, content, Placement(index.target, place, layout, kinds))
+            reporter.advance(task, entry.expanded.size)
+    assert not entries, "a content is missing"
     reporter.finish(task)
+
+
+class Placement(NamedTuple):
+    target: Target
+    place: "Place"
+    layout: Layout
+    kinds: KindNamed
+
+
+def _place(entry: IndexEntry, content: Content, to: Placement) -> None:
+    artifact = entry.artifact
+    kind = to.kinds(artifact.kind, f"{content.where}: {artifact.label}")
+    room = Room(
+        target=to.target,
+        interpreter=to.place.python,
+        write=partial(to.layout.file, artifact.label),
+        write_all=partial(to.layout.files, artifact.label, content.source),
+    )
+    kind.place(artifact, content.members if kind.opened else partial(content.original, entry), room)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

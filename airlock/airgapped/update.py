@@ -1,7 +1,8 @@
-"""`airlock update`: restore the new bundle from a delta and the site's own frames, then verify and install it.
+"""`airlock update`: install the new version out of a delta and the site's own frames.
 
-A delta is not trusted: what it restores goes through the same `verify` and `install` as a bundle that was carried over.
-Its signatures are looked at first all the same, so that a foreign delta ends before any work is done.
+A delta carries the signed index of the bundle that it makes. Its signatures are checked first, so that a foreign delta ends
+before any work is done; then each artifact is restored, its digest compared with the index, and installed, in the one pass
+that `install` makes over a bundle.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from airlock.airgapped.install import (
     site_errors,
 )
 from airlock.airgapped.preflight import check_site
-from airlock.airgapped.site import STATE, Site, locked
+from airlock.airgapped.site import Site, locked
 from airlock.airgapped.switch import Surroundings, recover
-from airlock.airgapped.verify import SignedIndex, verify, verify_index
+from airlock.airgapped.verify import restored, verify_index
 from airlock.core.digest import Digest
 from airlock.errors import TargetError
 from airlock.formats.generation import Generation
 from airlock.storage.archive import Archive
-from airlock.storage.scratch import scratch
+from airlock.storage.content import Supply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ class SiteFrames:
 
 
 class Restore(Protocol):
-    def __call__(self, base: SiteFrames, archive: Archive, out: BinaryIO) -> object:
-        """Write the new bundle. Raises IntegrityError where the base is not the one that the delta was made for."""
+    def __call__(self, base: SiteFrames, archive: Archive) -> Supply:
+        """What makes the new contents. Raises IntegrityError where the base is not the one that the delta was made for."""
 
 
 def update(
@@ -55,7 +56,7 @@ def update(
     choices: Choices,
     world: Surroundings,
 ) -> Outcome:
-    """Restore, verify, install, switch, check. Raises as `install` does; what was in use is then still, or again, in
+    """Restore, check, install, switch, judge. Raises as `install` does; what was in use is then still, or again, in
     use."""
     if not site.current():
         raise _nothing_to_update(site)
@@ -67,32 +68,14 @@ def update(
         if current.index == signed.digest:
             return _already(current)
         check_site(site, signed, choices.allow_downgrade)
-        base = SiteFrames(site=site, index=current.index)
-        return _restored(delta, signed, base, restore, choices, world)
+        for warning in signed.warnings:
+            world.reporter.warn(warning)
+        supply = restore(SiteFrames(site=site, index=current.index), delta)
+        return install_locked("update", restored(signed, supply), site, choices, world)
 
 
 def _already(current: Generation) -> Outcome:
     return Outcome(before=current.number, after=current.number, version=current.version, index=current.index)
-
-
-def _restored(
-    delta: Archive,
-    signed: SignedIndex,
-    base: SiteFrames,
-    restore: Restore,
-    choices: Choices,
-    world: Surroundings,
-) -> Outcome:
-    site = base.site
-    with scratch(site.path(STATE)) as file:
-        world.reporter.note("restoring the bundle")
-        restore(base, delta, file.stream)
-        file.stream.flush()
-        archive = Archive(file.stream, f"bundle restored from {delta.where}")
-        bundle = verify(archive, signed.anchor, world.now, file.reopen)
-        for warning in bundle.signed.warnings:
-            world.reporter.warn(warning)
-        return install_locked("update", bundle, site, choices, world)
 
 
 def _nothing_to_update(site: Site) -> TargetError:

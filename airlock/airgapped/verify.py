@@ -9,16 +9,18 @@ The rules, in their order; the first that is broken ends it with an IntegrityErr
 4. `index.json` has the signed length, sha256 and name.
 5. The index is well formed, and of a version that is known.
 6. The archive holds the members that the index names, and nothing else.
-7. Every frame decompresses to the size and digest that the index gives.
+7. Every frame decompresses to the size and digest that the index gives. `install` does this in the one pass in which it
+   reads a frame at all, before it looks at what is in it.
 
 Deliberately not here: an expired root or signature is a warning and no refusal, for clocks on the far side drift, and a
 site that refuses every bundle cannot be helped from outside. The release counter is compared in `install`, which knows
 what was accepted before. What the frames hold is checked by the kinds, when they are placed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import InitVar, dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from tuf.api.exceptions import LengthOrHashMismatchError
@@ -42,6 +44,7 @@ from airlock.formats.trust import (
     verified_root,
 )
 from airlock.storage.archive import Archive
+from airlock.storage.content import BundleSupply, Content, Supply
 from airlock.storage.frames import decompress
 
 INDEX = "index.json"
@@ -72,17 +75,24 @@ class SignedIndex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedBundle:
-    """A bundle of which every byte was checked. Only `verify` makes one, and only one can be installed."""
+class SignedBundle:
+    """A bundle that holds the frames of an index whose signatures hold, and nothing else; nothing is known of what is in
+    them yet. Only `verify_signatures` and `verify` make one, and only one can be installed: `contents` compares the digest
+    of each frame before anybody sees what it holds."""
 
-    archive: Archive
+    supply: Supply
     signed: SignedIndex
-    checked: tuple[str, ...]
     proof: InitVar[object]
 
     def __post_init__(self, proof: object) -> None:
         if proof is not _ONLY_VERIFY_MAKES_ONE:
-            raise TypeError("a VerifiedBundle comes from verify() alone")
+            raise TypeError("a bundle is trusted by verify_signatures() and verify() alone")
+
+    def contents(self, scratch: Path | None) -> Iterator[Content]:
+        """Each expanded form once, decompressed and checked (rule 7), always in the same order; large ones lie in the
+        folder `scratch` while they are used. Raises IntegrityError."""
+        wanted = {entry.expanded.digest: entry.expanded for entry in self.index.entries}
+        return self.supply.contents(tuple(wanted.values()), scratch)
 
     @property
     def index(self) -> BundleIndex:
@@ -94,11 +104,29 @@ class VerifiedBundle:
         return self.signed.digest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedBundle(SignedBundle):
+    """A bundle of which every byte was checked. Only `verify` makes one."""
+
+    checked: tuple[str, ...]
+
+
+def verify_signatures(archive: Archive, root: bytes, now: int) -> SignedBundle:
+    """Rules 1 to 6. Raises IntegrityError."""
+    signed = verify_index(archive, root, now)
+    _check_members(archive, signed.index)
+    return SignedBundle(supply=BundleSupply(archive), signed=signed, proof=_ONLY_VERIFY_MAKES_ONE)
+
+
+def restored(signed: SignedIndex, supply: Supply) -> SignedBundle:
+    """What a delta, whose signatures hold, restores: its contents are checked like those of any bundle."""
+    return SignedBundle(supply=supply, signed=signed, proof=_ONLY_VERIFY_MAKES_ONE)
+
+
 def verify(archive: Archive, root: bytes, now: int, reopen: Reopen | None = None) -> VerifiedBundle:
     """Check a bundle against a trust root; `now` is in seconds since the epoch. With `reopen`, frames are read by
     several threads. Raises IntegrityError."""
-    signed = verify_index(archive, root, now)
-    _check_members(archive, signed.index)
+    signed = verify_signatures(archive, root, now).signed
     _check_frames(archive, _contents(signed.index), reopen)
     size = sum(entry.expanded.size for entry in signed.index.entries)
     checked = (
@@ -106,7 +134,9 @@ def verify(archive: Archive, root: bytes, now: int, reopen: Reopen | None = None
         f"the archive holds {len(signed.index.entries)} artifacts, and nothing that the index does not name",
         f"every frame: {size} bytes of content have the digests of the index",
     )
-    return VerifiedBundle(archive=archive, signed=signed, checked=checked, proof=_ONLY_VERIFY_MAKES_ONE)
+    return VerifiedBundle(
+        supply=BundleSupply(archive), signed=signed, checked=checked, proof=_ONLY_VERIFY_MAKES_ONE
+    )
 
 
 def verify_index(archive: Archive, root: bytes, now: int) -> SignedIndex:

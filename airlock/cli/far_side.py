@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airlock.airgapped.install import Choices, Outcome
     from airlock.airgapped.site import Site
     from airlock.airgapped.switch import Surroundings
-    from airlock.airgapped.verify import VerifiedBundle
+    from airlock.airgapped.verify import SignedBundle
     from airlock.core.tree import Change
 
 
@@ -90,14 +90,14 @@ def choices_of(arguments: argparse.Namespace) -> "Choices":
 
 
 @contextmanager
-def verified(path: Path, root: bytes, session: Session) -> "Iterator[VerifiedBundle]":
-    """The bundle at `path`, whose warnings were told."""
-    from airlock.airgapped.verify import verify
+def signed(path: Path, root: bytes, session: Session) -> "Iterator[SignedBundle]":
+    """The bundle at `path`, whose warnings were told. Its frames are checked when they are read."""
+    from airlock.airgapped.verify import verify_signatures
     from airlock.storage.archive import Archive
 
     with path.open("rb") as stream:
         archive = Archive(stream, str(path))
-        bundle = verify(archive, root, session.now(), reopen=lambda: path.open("rb"))
+        bundle = verify_signatures(archive, root, session.now())
         for warning in bundle.signed.warnings:
             session.reporter.warn(warning)
         yield bundle

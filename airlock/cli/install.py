@@ -1,4 +1,4 @@
-"""`airlock install`: a verified bundle becomes a new generation."""
+"""`airlock install`: a signed bundle becomes a new generation."""
 
 import argparse
 
@@ -19,16 +19,16 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         choices_of,
         opened,
         root_for,
+        signed,
         tell_outcome,
         tell_plan,
-        verified,
         world_of,
     )
 
     choices, world = choices_of(arguments), world_of(session)
     with (
         opened(arguments.root) as site,
-        verified(arguments.bundle, root_for(site, arguments.trust), session) as bundle,
+        signed(arguments.bundle, root_for(site, arguments.trust), session) as bundle,
     ):
         if arguments.dry_run:
             tell_plan(plan(bundle, site, choices, world), arguments.json)

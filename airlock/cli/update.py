@@ -1,7 +1,6 @@
 """`airlock update`: the new version from a delta and what the site holds."""
 
 import argparse
-from functools import partial
 
 from airlock.cli.arguments import existing
 from airlock.cli.far_side import add_choices, add_root
@@ -15,8 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.airgapped.apply import apply
-    from airlock.airgapped.site import STATE
+    from airlock.airgapped.restored import delta_supply
     from airlock.airgapped.update import update
     from airlock.cli.far_side import choices_of, opened, root_for, tell_outcome, world_of
     from airlock.storage.archive import Archive
@@ -25,7 +23,5 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with opened(arguments.root) as site, arguments.delta.open("rb") as stream:
         root = root_for(site, arguments.trust)
         delta = Archive(stream, str(arguments.delta))
-        # The bundle is read again at once and kept as frames alone: a level above 1 costs more than it saves.
-        restore = partial(apply, scratch=site.path(STATE), level=1)
-        outcome = update(delta, root, site, restore, choices, world)
+        outcome = update(delta, root, site, delta_supply, choices, world)
         tell_outcome(outcome, "updated to", arguments.json)

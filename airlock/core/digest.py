@@ -20,6 +20,11 @@ def digest_of(data: bytes) -> Digest:
     return Digest("sha256:" + hashlib.sha256(data).hexdigest())
 
 
+def digest_from(raw: bytes) -> Digest:
+    """From the 32 bytes that hashing gives."""
+    return Digest("sha256:" + raw.hex())
+
+
 def parse_digest(text: str, where: str = "digest") -> Digest:
     """Accept `sha256:<64 hex>`. Raises IntegrityError that names `where`."""
     if not _DIGEST.fullmatch(text):

@@ -5,7 +5,7 @@ written it, so no link, device, sparse file or second spelling comes through.
 """
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import BinaryIO
 
 from airlock.core.digest import CHUNK
@@ -55,7 +55,8 @@ class Reader:
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
         self._stream, self.where, self.offset = stream, where, 0
-        self._open: Iterator[bytes] = iter(())
+        self._open: Generator[bytes] | None = None
+        self._untouched: int | None = None
 
     def fault(self, what: str, expected: str | None = None, found: str | None = None) -> IntegrityError:
         return IntegrityError(f"{self.where}: byte {self.offset}", what, expected=expected, found=found)
@@ -70,7 +71,7 @@ class Reader:
             raise self.fault(f"not the header of {name[:120]!r} as it must be spelled")
         if size > limit:
             raise self.fault(f"{name[:120]!r} is too large", f"at most {limit} bytes", f"{size} bytes")
-        self._open = self._body(size)
+        self._open, self._untouched = self._body(size), size
         return size, self._open
 
     def small(self, name: str, limit: int) -> bytes:
@@ -83,8 +84,17 @@ class Reader:
             raise self.fault("bad end of the expanded form")
 
     def _skip(self) -> None:
-        for _ in self._open:
-            pass
+        if self._open is None:
+            return
+        if self._untouched is not None and self._stream.seekable():
+            self._open.close()
+            self._stream.seek(self._untouched, 1)
+            self.offset += self._untouched
+            self._end_of_body(self._untouched)
+        else:
+            for _ in self._open:
+                pass
+        self._open = self._untouched = None
 
     def _size(self, block: bytes) -> int:
         """What the block seems to say; the caller compares it with the one spelling of that."""
@@ -98,8 +108,8 @@ class Reader:
             raise self.fault("impossible size", f"at most {MAX_SIZE}", str(size))
         return size
 
-    def _body(self, size: int) -> Iterator[bytes]:
-        left = size
+    def _body(self, size: int) -> Generator[bytes]:
+        left, self._untouched = size, None
         while left:
             chunk = self._stream.read(min(left, CHUNK))
             if not chunk:
@@ -107,6 +117,9 @@ class Reader:
             left -= len(chunk)
             self.offset += len(chunk)
             yield chunk
+        self._end_of_body(size)
+
+    def _end_of_body(self, size: int) -> None:
         if any(self._exactly(-size % BLOCK)):
             raise self.fault("padding is not zero")
 

@@ -10,6 +10,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -74,6 +75,7 @@ class Archive:
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
         self._stream, self.where = stream, where
+        self._lock = Lock()
         self.members: Mapping[str, Span] = MappingProxyType(self._scan())
 
     def _scan(self) -> dict[str, Span]:
@@ -126,7 +128,7 @@ class Archive:
         """The member's bytes. Raises IntegrityError where there is no such member."""
         if (span := self.members.get(name)) is None:
             raise self._fault(f"member {name}", "missing")
-        return io.BufferedReader(_Window(self._stream, span), 1 << 18)
+        return io.BufferedReader(_Window(self._stream, span, self._lock), 1 << 18)
 
     def read(self, name: str, limit: int) -> bytes:
         """A small member, whole. Raises IntegrityError where it is absent or larger than `limit` bytes."""
@@ -138,10 +140,10 @@ class Archive:
 
 
 class _Window(io.RawIOBase):
-    """A part of a shared stream, with a position of its own. Not for use by two threads on one stream."""
+    """A part of a shared stream, with a position of its own."""
 
-    def __init__(self, stream: BinaryIO, span: Span) -> None:
-        self._stream, self._span, self._position = stream, span, 0
+    def __init__(self, stream: BinaryIO, span: Span, lock: Lock) -> None:
+        self._stream, self._span, self._lock, self._position = stream, span, lock, 0
 
     def readable(self) -> bool:
         return True
@@ -156,8 +158,9 @@ class _Window(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         view = memoryview(buffer)[: max(0, self._span.size - self._position)]
-        self._stream.seek(self._span.offset + self._position)
-        data = self._stream.read(len(view))
+        with self._lock:
+            self._stream.seek(self._span.offset + self._position)
+            data = self._stream.read(len(view))
         view[: len(data)] = data
         self._position += len(data)
         return len(data)

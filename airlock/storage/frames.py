@@ -7,7 +7,7 @@ from typing import BinaryIO
 import zstandard
 
 from airlock.core.artifact import SMALLEST, Encoder
-from airlock.core.digest import CHUNK, Digest, Hasher, chunks_of
+from airlock.core.digest import CHUNK, Digest, Hasher, chunks_of, digest_of
 from airlock.errors import IntegrityError
 
 DEFAULT_LEVEL = 9
@@ -78,6 +78,22 @@ def decompress(frame: BinaryIO, expected: Digest, size: int, where: str) -> Iter
         raise IntegrityError(
             where, "content does not match its digest", expected=expected, found=hasher.digest
         )
+
+
+def decompress_whole(frame: bytes, expected: Digest, size: int, where: str) -> bytes:
+    """As `decompress`, in one go, for a frame and a content that may be held in memory."""
+    _frame_header(io.BytesIO(frame), size, where)
+    try:
+        content = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompress(
+            frame, max_output_size=size, allow_extra_data=False
+        )
+    except zstandard.ZstdError as error:
+        raise IntegrityError(where, f"damaged frame, {error}") from error
+    if len(content) != size or digest_of(content) != expected:
+        raise IntegrityError(
+            where, "content does not match its digest", expected=expected, found=digest_of(content)
+        )
+    return content
 
 
 def opened(frame: BinaryIO, expected: Digest, size: int, where: str) -> BinaryIO:

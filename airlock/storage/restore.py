@@ -87,6 +87,18 @@ def read_delta(archive: Archive) -> Delta:
 def check_base(base: FrameSource, delta: Delta) -> None:
     """The base is the one of the delta, and every frame that is taken over as it is, is whole; what patches start from is
     checked when it is read. Raises IntegrityError."""
+    check_base_index(base, delta)
+    for row in delta.rows.rows:
+        if isinstance(row, Keep):
+            with base.open(row.digest) as frame:
+                _check(frame, delta.expanded[row.digest], base.where)
+        elif isinstance(row, Full):
+            with delta.archive.open(frame_name(row.digest)) as frame:
+                _check(frame, delta.expanded[row.digest], delta.archive.where)
+
+
+def check_base_index(base: FrameSource, delta: Delta) -> None:
+    """The base is the one of the delta. Raises IntegrityError."""
     if base.index != delta.rows.base:
         project = delta.rows.base_project
         raise IntegrityError(
@@ -96,13 +108,6 @@ def check_base(base: FrameSource, delta: Delta) -> None:
             found=f"index {base.index}",
             hint="find the bundle with that index: `airlock inspect` tells it",
         )
-    for row in delta.rows.rows:
-        if isinstance(row, Keep):
-            with base.open(row.digest) as frame:
-                _check(frame, delta.expanded[row.digest], base.where)
-        elif isinstance(row, Full):
-            with delta.archive.open(frame_name(row.digest)) as frame:
-                _check(frame, delta.expanded[row.digest], delta.archive.where)
 
 
 def _check(frame: BinaryIO, expanded: Expanded, where: str) -> None:

@@ -1,10 +1,10 @@
 """A disk whose power fails after a number of changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airlock.core.digest import Digest
-from airlock.storage.disk import RealDisk
+from airlock.storage.disk import NewFile, RealDisk, part_of
 
 
 class PowerCut(BaseException):
@@ -32,6 +32,9 @@ class FailingDisk:
             self._disk.write(path, self._half(chunks), mode)
         self._spend()
         return self._disk.write(path, chunks, mode, like)
+
+    def write_all(self, files: Sequence[NewFile]) -> list[Digest]:
+        return [self.write(file.path, part_of(file), file.mode, file.like)[0] for file in files]
 
     def _half(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -93,8 +93,9 @@ def test_the_frames_stay_at_the_site_for_the_next_delta(tmp_path: Path) -> None:
     site = site_at(tmp_path / "site")
     verified = TRUST.verified(version(1))
     put(site, verified)
-    for entry in verified.index.entries:
-        with site.open_frame(entry.expanded.digest) as ours, verified.archive.open(entry.frame) as theirs:
+    for content in verified.contents(None):
+        assert content.frame is not None
+        with site.open_frame(content.expanded.digest) as ours, content.frame.open() as theirs:
             assert ours.read() == theirs.read()
 
 

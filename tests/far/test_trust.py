@@ -53,7 +53,7 @@ def test_only_verify_makes_a_verified_bundle() -> None:
     trust = Trust.new()
     real = check(signed(PLAIN, trust.key), trust.root)
     with pytest.raises(TypeError, match="verify"):
-        VerifiedBundle(archive=real.archive, signed=real.signed, checked=(), proof=object())
+        VerifiedBundle(supply=real.supply, signed=real.signed, checked=(), proof=object())
 
 
 def test_an_unsigned_bundle_is_refused() -> None:

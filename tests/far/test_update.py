@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -11,6 +10,7 @@ from airlock.airgapped.update import Restore, SiteFrames, update
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, TargetError
 from airlock.storage.archive import Archive
+from airlock.storage.content import BundleSupply, Supply
 from tests.far.bundles import (
     CHOICES,
     WORLD,
@@ -40,13 +40,13 @@ def delta(new: bytes = SIGNED_NEW) -> Archive:
 def giving(data: bytes) -> Restore:
     """A restorer that takes unchanged frames from the site, the rest from `data`."""
 
-    def restore(base: SiteFrames, archive: Archive, out: BinaryIO) -> None:
+    def restore(base: SiteFrames, archive: Archive) -> Supply:
         members = members_in(data)
         for entry in base.site.index(base.index).entries:
             if entry.frame in members:
                 with base.open(entry.expanded.digest) as frame:
                     members[entry.frame] = frame.read()
-        out.write(archive_of(members))
+        return BundleSupply(Archive(io.BytesIO(archive_of(members)), f"restored from {archive.where}"))
 
     return restore
 
@@ -94,7 +94,7 @@ def test_a_frame_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_a_foreign_delta_ends_before_anything_is_restored(tmp_path: Path) -> None:
-    def never(base: SiteFrames, archive: Archive, out: BinaryIO) -> None:
+    def never(base: SiteFrames, archive: Archive) -> Supply:
         raise AssertionError("restored a delta that is not trusted")
 
     site = site_at(tmp_path / "site")

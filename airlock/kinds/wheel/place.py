@@ -1,8 +1,9 @@
 """Put a wheel's files where a virtual environment wants them (binary distribution format, PyPA specifications).
 
-PyPA's `installer` decides schemes, entry points and the order; the source and the destination below give it expanded
-members instead of a zip, and the room of a generation instead of a directory. The contents are read twice: once for what
-`.dist-info` says, once to place them, each file checked against the wheel's own RECORD as it passes.
+PyPA's `installer` decides schemes, entry points and scripts; the source and the destination below give it expanded members
+instead of a zip, and the room of a generation instead of a directory. What goes to site-packages as it is, nearly every one
+of some thousand files, does not pass through it (`_Plain`). The contents are read twice: once for what `.dist-info` says,
+once to place them; each file is checked against the wheel's own RECORD.
 """
 
 import base64
@@ -29,7 +30,7 @@ from airlock.core.digest import Digest, hex_of
 from airlock.core.expanded import Member
 from airlock.core.paths import safe_path
 from airlock.errors import IntegrityError
-from airlock.kinds import Room
+from airlock.kinds import Placing, Room
 
 Contents = Callable[[], Iterator[Member]]
 
@@ -39,9 +40,12 @@ _READ_FIRST = ("WHEEL", "RECORD", "entry_points.txt")
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 """What RECORD has no digest for."""
 _HASHES = ("sha256", "sha384", "sha512")
+_DERIVED = "derived"
 _PYTHON_LINE = b"#!python"
 _MAX_FIRST_LINE = 127
 """Bytes that every Linux kernel reads of a script's first line."""
+_HELD = 32 << 20
+"""Bytes of files that wait in memory to be placed with others."""
 _MAX_HEAD = 8 << 20
 """Bytes in which the first line of a script must end."""
 
@@ -50,9 +54,11 @@ def place_wheel(artifact: Artifact, contents: Contents, room: Room) -> None:
     """Raises IntegrityError where the wheel is not what its format demands, or not what its RECORD says."""
     where = artifact.file
     information = _read_information(artifact, contents)
-    source = _Source(information, contents, where)
+    site = _site_packages(room)
+    plain = _Plain(information, room, f"{site}/", where)
+    source = _Source(information, contents, plain, where)
     try:
-        install(source, _Destination(information, room, where), {"INSTALLER": b"airlock\n"})
+        install(source, _Destination(information, room, plain, where), {"INSTALLER": b"airlock\n"})
     except (InstallerError, InvalidRecordEntry) as error:
         raise IntegrityError(where, f"not a wheel that can be installed, {error}") from error
 
@@ -64,17 +70,21 @@ class _Information:
     folder: str
     files: Mapping[str, str]
     records: Mapping[str, tuple[str, str, str]]
+    derived: frozenset[str] = frozenset()
+    """Files whose rows follow from them (`Member.record`), so that there is nothing to compare."""
 
 
 def _read_information(artifact: Artifact, contents: Contents) -> _Information:
     where = artifact.file
     found: dict[str, bytes] = {}
+    derived: frozenset[str] = frozenset()
     for member in contents():
         folder, _, name = member.name.partition("/")
         if folder.endswith(".dist-info") and name in _READ_FIRST:
-            if sum(map(len, found.values())) + member.size > MAX_DIST_INFO:
-                raise IntegrityError(f"{where}: {member.name}", "too large")
-            found[member.name] = b"".join(member.chunks)
+            derived |= member.record.names if member.record else frozenset()
+            chunks = [member.record.rest] if member.record else member.chunks
+            room_left = MAX_DIST_INFO - sum(map(len, found.values()))
+            found[member.name] = _at_most(room_left, chunks, f"{where}: {member.name}")
     folders = sorted({name.partition("/")[0] for name in found})
     if len(folders) != 1 or not _is_of(folders[0], artifact):
         expected = f"one folder {artifact.name}-{artifact.version}.dist-info"
@@ -82,7 +92,9 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
     try:
         files = {name.partition("/")[2]: data.decode() for name, data in found.items()}
         rows = parse_record_file(files.get("RECORD", "").splitlines())
-        information = _Information(folder=folders[0], files=files, records={row[0]: row for row in rows})
+        information = _Information(
+            folder=folders[0], files=files, records={row[0]: row for row in rows}, derived=derived
+        )
         list(parse_entrypoints(files.get("entry_points.txt", "")))
     except (ValueError, AssertionError, AttributeError, configparser.Error, InvalidRecordEntry) as error:
         raise IntegrityError(f"{where}: {folders[0]}", f"cannot be read, {error}") from error
@@ -90,6 +102,16 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
         if name not in files:
             raise IntegrityError(f"{where}: {folders[0]}/{name}", "missing")
     return information
+
+
+def _at_most(limit: int, chunks: Iterable[bytes], where: str) -> bytes:
+    kept: list[bytes] = []
+    for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            raise IntegrityError(where, "too large")
+        kept.append(chunk)
+    return b"".join(kept)
 
 
 def _is_of(folder: str, artifact: Artifact) -> bool:
@@ -109,11 +131,60 @@ class _Stream:
         self.name, self.chunks = member.name, member.chunks
 
 
+class _Plain:
+    """Files that go to site-packages as they are, placed many at a time."""
+
+    def __init__(self, information: _Information, room: Room, site: str, where: str) -> None:
+        self._information, self._room, self._site, self._where = information, room, site, where
+        self._apart = f"{information.folder.removesuffix('.dist-info')}.data/"
+        self._unlisted = {f"{information.folder}/{name}" for name in _UNLISTED}
+        self._waiting: list[Placing] = []
+        self._expected: list[tuple[str, str]] = []
+        self._held = 0
+        self.records: list[RecordEntry] = []
+
+    def take(self, member: Member) -> bool:
+        """False for what is not as plain as that."""
+        name = member.name
+        _, expected, size = self._information.records.get(name, ("", "", ""))
+        if name in self._information.derived:
+            expected = _DERIVED
+        if (
+            not expected.startswith(("sha256=", _DERIVED))
+            or size not in ("", str(member.size))
+            or name.startswith(self._apart)
+            or name in self._unlisted
+            or (member.offset is None and not 0 <= member.size <= _HELD)
+        ):
+            return False
+        path = safe_path(self._site + name, f"{self._where}: {name!r}")
+        content = member.offset if member.offset is not None else b"".join(member.chunks)
+        mode = 0o755 if member.mode & 0o111 else 0o644
+        self._waiting.append(Placing(path, mode, content, member.size))
+        self._expected.append((name, expected))
+        self._held += member.size if member.offset is None else 0
+        if self._held > _HELD:
+            self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Place what waits. Raises IntegrityError for what is not as RECORD says."""
+        digests = self._room.write_all(self._waiting)
+        for placing, (name, expected), digest in zip(self._waiting, self._expected, digests, strict=True):
+            found = _spelled(digest)
+            if expected not in (_DERIVED, f"sha256={found}"):
+                where = f"{self._where}: {name}"
+                raise IntegrityError(where, "not what RECORD says", expected=expected[7:], found=found)
+            self.records.append(RecordEntry(name, Hash("sha256", found), placing.size))
+        self._waiting, self._expected, self._held = [], [], 0
+
+
 class _Source(WheelSource):
-    def __init__(self, information: _Information, contents: Contents, where: str) -> None:
+    def __init__(self, information: _Information, contents: Contents, plain: _Plain, where: str) -> None:
         distribution, _, version = information.folder.removesuffix(".dist-info").rpartition("-")
         super().__init__(distribution, version)
         self._information, self._contents, self._where = information, contents, where
+        self._plain = plain
 
     @property
     def dist_info_dir(self) -> str:
@@ -134,10 +205,12 @@ class _Source(WheelSource):
         for member in self._contents():
             if member.name.endswith("/") or self._is_left_out(member.name):
                 continue
-            safe_path(member.name, f"{self._where}: {member.name!r}")
             if member.name in seen:
                 raise IntegrityError(f"{self._where}: {member.name}", "stands twice in the wheel")
             seen.add(member.name)
+            if self._plain.take(member):
+                continue
+            safe_path(member.name, f"{self._where}: {member.name!r}")
             yield self._record(member.name), cast("BinaryIO", _Stream(member)), bool(member.mode & 0o111)
 
     def _is_left_out(self, name: str) -> bool:
@@ -148,6 +221,8 @@ class _Source(WheelSource):
         folder, _, file = name.partition("/")
         if folder == self._information.folder and file in _UNLISTED:
             return name, "", ""
+        if name in self._information.derived:
+            return name, "", ""
         if (record := self._information.records.get(name)) is None:
             raise IntegrityError(f"{self._where}: {name}", "RECORD does not list it")
         if not record[1]:
@@ -156,10 +231,8 @@ class _Source(WheelSource):
 
 
 class _Destination(WheelDestination):
-    def __init__(self, information: _Information, room: Room, where: str) -> None:
-        major, minor = room.target.python_minor
-        python = f"python{major}.{minor}"
-        self._site = f"lib/{python}/site-packages"
+    def __init__(self, information: _Information, room: Room, plain: _Plain, where: str) -> None:
+        self._site, python = _site_packages(room), _python_name(room)
         distribution = information.folder.removesuffix(".dist-info").rpartition("-")[0]
         self._folders = {
             "purelib": self._site,
@@ -169,6 +242,7 @@ class _Destination(WheelDestination):
             "data": "",
         }
         self._information, self._room, self._where = information, room, where
+        self._plain = plain
 
     def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
         if "/" in name:
@@ -195,7 +269,9 @@ class _Destination(WheelDestination):
     def finalize_installation(
         self, scheme: Any, record_file_path: str, records: Iterable[tuple[Any, RecordEntry]]
     ) -> None:
-        with construct_record_file(records, self._prefix) as stream:
+        self._plain.settle()
+        rows = [*records, *((scheme, record) for record in self._plain.records)]
+        with construct_record_file(rows, self._prefix) as stream:
             self._write(scheme, record_file_path, [stream.read()], 0o644)
 
     def _prefix(self, scheme: str) -> str | None:
@@ -209,6 +285,15 @@ class _Destination(WheelDestination):
         place = safe_path(f"{folder}/{path}" if folder else path, f"{self._where}: {path}")
         digest, size = self._room.write(place, chunks, mode)
         return RecordEntry(path, Hash("sha256", _spelled(digest)), size)
+
+
+def _python_name(room: Room) -> str:
+    major, minor = room.target.python_minor
+    return f"python{major}.{minor}"
+
+
+def _site_packages(room: Room) -> str:
+    return f"lib/{_python_name(room)}/site-packages"
 
 
 class _Promise:
@@ -255,9 +340,9 @@ def _with_interpreter(chunks: Iterator[bytes], interpreter: str, where: str) -> 
         while b"\n" not in head and (chunk := next(chunks, b"")):
             head += chunk
             if len(head) > _MAX_HEAD:
-                raise IntegrityError(
-                    where, "its first line has no end", expected=f"at most {_MAX_HEAD} bytes"
-                )
+                break
+        if len(head) > _MAX_HEAD and b"\n" not in head[:_MAX_HEAD]:
+            raise IntegrityError(where, "its first line has no end", expected=f"at most {_MAX_HEAD} bytes")
         head = _first_line(interpreter) + head.partition(b"\n")[2]
     return chain([head], chunks)
 

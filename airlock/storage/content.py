@@ -1,0 +1,249 @@
+"""Expanded forms, each read once: decompressed, its digest compared, and only then given to anybody.
+
+A frame of up to IN_MEMORY bytes of content is held in memory, a larger one in a temporary file. While one is used, those that
+come next are decompressed by another thread, as long as all of them together hold no more than BUDGET bytes.
+"""
+
+import io
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol, cast
+
+from airlock.core.digest import chunks_of, digest_of_stream
+from airlock.core.expanded import Member, form_named
+from airlock.errors import IntegrityError
+from airlock.formats.index import Expanded, IndexEntry, frame_name
+from airlock.storage.archive import Archive
+from airlock.storage.disk import NewFile, Source, part_of
+from airlock.storage.frames import compress, decompress, decompress_whole, this_encoder
+
+IN_MEMORY = 48 << 20
+"""Bytes."""
+BUDGET = 96 << 20
+"""Bytes."""
+_MAX_FRAME = IN_MEMORY
+_MADE = 32 << 20
+"""Bytes of files that do not stand in an expanded form as they are and are made ahead."""
+Files = Sequence[tuple[Member, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """`data` is the whole of it where it is held in memory."""
+
+    size: int
+    open: Callable[[], BinaryIO]
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """An expanded form that has the digest it should have."""
+
+    expanded: Expanded
+    where: str
+    """For messages."""
+    held: bytes | IO[bytes]
+    """In memory, or in a file that has no name."""
+    files: "Files | None" = None
+    """The files inside, if they are at hand: those that stand in the expanded form, and the bytes of the others."""
+    frame: "Frame | None" = None
+    """A zstd frame of it, for the site's store; None where that has it."""
+
+    @property
+    def source(self) -> Source:
+        return self.held if isinstance(self.held, bytes) else f"/proc/self/fd/{self.held.fileno()}"
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.source) if isinstance(self.source, bytes) else Path(self.source).open("rb")
+
+    def close(self) -> None:
+        if not isinstance(self.held, bytes):
+            self.held.close()
+
+    def members(self) -> Iterator[Member]:
+        """The files inside, as often as they are asked for. Raises IntegrityError."""
+        if self.files is None:
+            with self.open() as stream:
+                yield from form_named(self.expanded.form, self.where).members(stream)
+            return
+        for member, data in self.files:
+            yield replace(member, chunks=self._part(member) if data is None else iter((data,)))
+
+    def _part(self, member: Member) -> Iterator[bytes]:
+        if member.offset is not None:
+            yield from part_of(NewFile(member.name, 0, self.source, member.offset, member.size))
+            return
+        with self.open() as stream:
+            for again in form_named(self.expanded.form, self.where).members(stream):
+                if again.record is not None:
+                    yield from again.chunks
+
+    def original(self, entry: IndexEntry) -> Iterator[Member]:
+        """The artifact as it was locked, as one member without a name; against its own digest before its first byte is
+        given, where it had to be rebuilt. Raises IntegrityError."""
+        form = form_named(self.expanded.form, self.where)
+        if form.name == "raw/1":
+            yield from self.members()
+            return
+        with self.open() as stream, tempfile.TemporaryFile() as original:
+            form.rebuild(stream, original)
+            original.seek(0)
+            found, size = digest_of_stream(original)
+            if found != entry.artifact.digest:
+                where = f"{self.where}: {entry.artifact.label}"
+                raise IntegrityError(
+                    where, "rebuilt to other bytes", expected=entry.artifact.digest, found=found
+                )
+            original.seek(0)
+            yield Member(name="", size=size, mode=0, chunks=chunks_of(original))
+
+
+class Supply(Protocol):
+    """Where the expanded forms of an index come from."""
+
+    def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
+        """Each of `wanted` once, checked, in an order that is always the same. Large ones lie in the folder `scratch`,
+        None for the system's own temporary folder, until the next is asked for. Raises IntegrityError."""
+
+    @property
+    def frames(self) -> int:
+        """Bytes that the frames for the site's store take, at most."""
+
+
+class BundleSupply:
+    """The frames of a bundle."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    @property
+    def frames(self) -> int:
+        return sum(span.size for span in self._archive.members.values())
+
+    def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
+        return ahead([(weight_of(one), partial(self._content, one, scratch)) for one in wanted])
+
+    def _content(self, expanded: Expanded, scratch: Path | None) -> Content:
+        name = frame_name(expanded.digest)
+        with self._archive.open(name) as stream:
+            content = content_of(stream, expanded, f"{self._archive.where}: member {name}", scratch)
+        frame = Frame(size=self._archive.members[name].size, open=partial(self._archive.open, name))
+        return content if content.frame else replace(content, frame=frame)
+
+
+def weight_of(expanded: Expanded) -> int:
+    """Bytes of memory that it will be held in, its frame aside."""
+    return expanded.size if expanded.size <= IN_MEMORY else 0
+
+
+def content_of(stream: BinaryIO, expanded: Expanded, where: str, scratch: Path | None) -> Content:
+    """Decompress a frame and compare its digest. Raises IntegrityError."""
+    if expanded.size <= IN_MEMORY and len(data := stream.read(_MAX_FRAME + 1)) <= _MAX_FRAME:
+        held = decompress_whole(data, expanded.digest, expanded.size, where)
+        return _content(expanded, where, held, _frame_of(data))
+    stream.seek(0)
+    return held_back(decompress(stream, expanded.digest, expanded.size, where), expanded, where, scratch)
+
+
+def _frame_of(data: bytes) -> Frame:
+    return Frame(size=len(data), open=partial(io.BytesIO, data), data=data)
+
+
+def held_back(chunks: Iterator[bytes], expanded: Expanded, where: str, scratch: Path | None) -> Content:
+    """What passes, once the last chunk was taken: `chunks` ends with an IntegrityError where its digest is wrong."""
+    if expanded.size <= IN_MEMORY:
+        return _content(expanded, where, b"".join(chunks))
+    file = tempfile.TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115
+    try:
+        for chunk in chunks:
+            file.write(chunk)
+        return _content(expanded, where, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _content(
+    expanded: Expanded, where: str, held: bytes | IO[bytes], frame: "Frame | None" = None
+) -> Content:
+    """All that can be known before it is used, as this is done ahead by another thread."""
+    content = Content(expanded=expanded, where=where, held=held, frame=frame)
+    if expanded.form == "raw/1":
+        return content
+    return replace(content, files=_files(content))
+
+
+def _files(content: Content) -> "Files | None":
+    files: list[tuple[Member, bytes | None]] = []
+    held = 0
+    for member in content.members():
+        data = None
+        if member.offset is None and member.record is None:
+            data = _at_most(member.chunks, _MADE - held)
+            if data is None:
+                return None
+            held += len(data)
+            member = replace(member, size=len(data))
+        files.append((replace(member, chunks=iter(())), data))
+    return files
+
+
+def _at_most(chunks: Iterator[bytes], limit: int) -> bytes | None:
+    """None where they are more."""
+    kept: list[bytes] = []
+    for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            return None
+        kept.append(chunk)
+    return b"".join(kept)
+
+
+def with_frame(content: Content, level: int) -> Content:
+    """The same with a frame of its own, compressed now."""
+    out = tempfile.SpooledTemporaryFile(_MAX_FRAME)  # noqa: SIM115
+    with content.open() as stream:
+        compress(stream, content.expanded.size, cast("BinaryIO", out), this_encoder(level))
+    size = out.tell()
+    out.seek(0)
+    if size <= _MAX_FRAME:
+        return replace(content, frame=_frame_of(out.read()))
+    return replace(content, frame=Frame(size=size, open=lambda: cast("BinaryIO", out)))
+
+
+Job = tuple[int, Callable[[], Content]]
+"""Bytes of memory that it will hold, and what makes it."""
+
+
+def ahead(jobs: Sequence[Job], threads: int = 2) -> Iterator[Content]:
+    """What the jobs make, in their order, which is also that in which they begin; each is closed when the next is asked
+    for."""
+    left, making = deque(jobs), deque[tuple[int, Future[Content]]]()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="content")
+    held = 0
+    try:
+        while left or making:
+            while left and (not making or held + left[0][0] <= BUDGET):
+                size, job = left.popleft()
+                making.append((size, pool.submit(job)))
+                held += size
+            size, future = making[0]
+            content = future.result()
+            making.popleft()
+            try:
+                yield content
+            finally:
+                content.close()
+            held -= size
+            del content, future
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for _, future in making:
+            if not future.cancelled() and future.exception() is None:
+                future.result().close()
