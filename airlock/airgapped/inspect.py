@@ -1,7 +1,7 @@
 """What a bundle, delta or lock holds, and what changed between two. Nothing is verified here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from airlock.core.artifact import Artifact, Encoder, Project
@@ -10,10 +10,11 @@ from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import Costs, form_named
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
-from airlock.formats.delta_index import MEMBER, DeltaIndex
+from airlock.formats.delta_index import MEMBER, DeltaIndex, Keep, Patch
 from airlock.formats.index import BundleIndex, IndexEntry, frame_name, parse_index
 from airlock.formats.lockfile import parse_lockfile
 from airlock.storage.archive import Archive
+from airlock.storage.delta_costs import patch_costs
 from airlock.storage.frames import opened
 from airlock.storage.restore import read_delta
 
@@ -62,7 +63,7 @@ def inspect(stream: BinaryIO, where: str, *, sizes: bool) -> Summary:
         return _lock(stream, where, size)
     archive = Archive(stream, where)
     if MEMBER in archive.members:
-        return _delta(archive, size)
+        return _delta(archive, size, sizes)
     if "index.json" in archive.members:
         return _bundle(archive, size, sizes)
     raise UsageError(where, "neither a bundle, a delta nor a lock")
@@ -106,13 +107,22 @@ def _bundle(archive: Archive, size: int, sizes: bool) -> Summary:
     return _summary("bundle", archive, (index, digest_of(data)), size, lines)
 
 
-def _delta(archive: Archive, size: int) -> Summary:
+def _delta(archive: Archive, size: int, sizes: bool) -> Summary:
     delta = read_delta(archive)
-    how = {row.digest: type(row).__name__.lower() for row in delta.rows.rows}
+    rows = {row.digest: row for row in delta.rows.rows}
+    costs = patch_costs(delta) if sizes else {}
     lines = []
     for entry in delta.index.entries:
-        frame = archive.members.get(frame_name(entry.expanded.digest))
-        lines.append(_line(entry, compressed=frame.size if frame else None, how=how[entry.expanded.digest]))
+        digest = entry.expanded.digest
+        row, frame = rows[digest], archive.members.get(frame_name(digest))
+        line = _line(
+            entry, compressed=frame.size if frame else costs.get(digest), how=type(row).__name__.lower()
+        )
+        if sizes and isinstance(row, Keep):
+            line = replace(line, compressed=0)
+        if isinstance(row, Patch) and row.base:
+            line = replace(line, bases=(row.base.label,))
+        lines.append(line)
     return _summary("delta", archive, (delta.index, delta.rows.new), size, tuple(lines), delta.rows)
 
 

@@ -131,7 +131,7 @@ def reason(line: "Line") -> str:
     """In a delta, how the artifact comes."""
     if line.bases:
         return f"{line.how} against {', '.join(line.bases)}"
-    return line.how or ""
+    return "new" if line.how == "patch" else line.how or ""
 
 
 def _rows(lines: "Sequence[Line]") -> "Iterator[str]":

@@ -133,7 +133,9 @@ def _row(entry: IndexEntry, before: IndexEntry | None, old: Side) -> Row:
     if digest in old.frames:
         return Keep(digest=digest)
     if before:
-        return Patch(digest=digest, base=Origin(digest=before.expanded.digest, size=before.expanded.size))
+        base = before.expanded
+        origin = Origin(digest=base.digest, size=base.size, label=before.artifact.label)
+        return Patch(digest=digest, base=origin)
     return Patch(digest=digest, base=None) if entry.expanded.size <= MAX_LITERAL else Full(digest=digest)
 
 

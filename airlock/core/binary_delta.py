@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 
 from airlock.core.change import Change, apply_change
 from airlock.core.digest import CHUNK
-from airlock.core.numbers import signed
+from airlock.core.numbers import leb128, signed
 from airlock.errors import IntegrityError
 
 COPY, LITERAL, CHANGED, RELOCATED = range(4)
@@ -45,6 +45,44 @@ def apply_patch(
 ) -> Iterator[bytes]:
     """The `size` bytes that the next part of the streams makes of a seekable base. Raises IntegrityError."""
     return _Decoder(base, base_size, sources, where).run(size)
+
+
+def parts_taken(program: Source, size: int, where: str) -> dict[str, int]:
+    """Bytes that the next part of the program, which makes `size` bytes, takes of each stream, the program's own included.
+    Raises IntegrityError."""
+    counted = _Counted(program)
+    taken = dict.fromkeys(STREAMS, 0)
+    left = size
+    while left > 0:
+        operation = counted.number()
+        if operation != LITERAL:
+            counted.number()
+        length = counted.number()
+        if operation in PARTS:
+            length = counted.number()
+            for stream in PARTS[operation]:
+                taken[stream] += counted.number()
+        elif operation == LITERAL:
+            taken["literal"] += length
+        elif operation != COPY:
+            raise IntegrityError(where, f"bad patch, unknown operation {operation}")
+        if not 0 < length <= left:
+            raise IntegrityError(where, f"bad patch, a length of {length} where at most {left} may come")
+        left -= length
+    taken["program"] = counted.size
+    return taken
+
+
+class _Counted:
+    """Numbers, and how many bytes they are spelled in."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self.size = source, 0
+
+    def number(self) -> int:
+        number = self._source.number()
+        self.size += len(leb128(number))
+        return number
 
 
 class _Decoder:

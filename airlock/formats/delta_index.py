@@ -10,7 +10,7 @@ from airlock.core.canonical_json import dumps, loads
 from airlock.core.digest import Digest, hex_of, parse_digest
 from airlock.core.fields import Fields
 from airlock.errors import IntegrityError
-from airlock.formats.rows import MAX_ARTIFACT, read_project, write_project
+from airlock.formats.rows import MAX_ARTIFACT, plain_text, read_project, write_project
 
 FORMAT = "airlock-delta/1"
 MEMBER = "delta.json"
@@ -22,6 +22,8 @@ class Origin:
 
     digest: Digest
     size: int
+    label: str
+    """What the base bundle calls it. Only shown, and checked by nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,11 @@ def write_delta_index(index: DeltaIndex) -> bytes:
 def _write_row(row: Row) -> dict[str, object]:
     table: dict[str, object] = {"how": type(row).__name__.lower(), "sha256": hex_of(row.digest)}
     if isinstance(row, Patch) and row.base:
-        table["base"] = {"sha256": hex_of(row.base.digest), "size": row.base.size}
+        table["base"] = {
+            "sha256": hex_of(row.base.digest),
+            "size": row.base.size,
+            "label": row.base.label,
+        }
     return table
 
 
@@ -118,7 +124,11 @@ def _row(fields: Fields) -> Row:
 
 
 def _origin(fields: Fields) -> Origin:
-    origin = Origin(digest=_sha256(fields), size=fields.integer("size", limit=MAX_ARTIFACT))
+    origin = Origin(
+        digest=_sha256(fields),
+        size=fields.integer("size", limit=MAX_ARTIFACT),
+        label=fields.parsed("label", plain_text),
+    )
     fields.done()
     return origin
 

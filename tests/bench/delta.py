@@ -137,6 +137,4 @@ def artifacts_of(project: Project) -> list[Artifact]:
 
 def _artifact(row: dict[str, Any]) -> Artifact:
     name = row["name"] + (f" {row['version']}" if row.get("version") else "")
-    return Artifact(
-        name=name, how=row.get("how", ""), size=row["size"], bytes=row.get("cost", row.get("compressed"))
-    )
+    return Artifact(name=name, how=row.get("how", ""), size=row["size"], bytes=row.get("compressed"))

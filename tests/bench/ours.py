@@ -123,7 +123,7 @@ class Project:
 
     def inspect(self, file: Path) -> dict[str, Any]:
         done = subprocess.run(
-            (*AIRLOCK, "inspect", "--json", str(file)), check=True, capture_output=True, text=True
+            (*AIRLOCK, "inspect", "--sizes", "--json", str(file)), check=True, capture_output=True, text=True
         )
         document: dict[str, Any] = json.loads(done.stdout)
         return document

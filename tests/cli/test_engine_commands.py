@@ -141,6 +141,15 @@ def test_sizes_are_a_table_with_a_sum(shop: Shop) -> None:
     assert {row.split()[1] for row in rows[:-1]} == {"gone", "kept", "native", "share/banner.txt"}
 
 
+def test_sizes_of_a_delta_say_why(shop: Shop) -> None:
+    text = shop.run("inspect", DELTA, "--sizes").stdout
+    assert "patch against wheel native 1.0" in text
+    rows = {row["name"]: row for row in shop.json("inspect", DELTA, "--sizes")["artifacts"]}
+    assert rows["kept"]["compressed"] == 0 < rows["native"]["compressed"]
+    assert rows["native"]["bases"] == ["wheel native 1.0"]
+    assert "bases" not in rows["fresh"]
+
+
 def test_sizes_are_a_page_that_needs_nothing_else(shop: Shop, tmp_path: Path) -> None:
     page = tmp_path / "sizes.html"
     shop.run("inspect", OLD, "--html", str(page))

@@ -13,8 +13,9 @@ from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError
 from airlock.formats.index import parse_index
 from airlock.storage.archive import Archive, ArchiveWriter
+from airlock.storage.delta_costs import patch_costs
 from airlock.storage.frames import decompress
-from airlock.storage.restore import BundleFrames
+from airlock.storage.restore import BundleFrames, read_delta
 from tests.wheels import two_versions
 
 
@@ -182,3 +183,20 @@ def test_another_level_changes_the_frames_and_no_content(made: Path, tmp_path: P
     for entry in parse_index(built.read("index.json", 1 << 20), "index").entries:
         with quick.open(entry.frame) as frame:
             assert sum(map(len, decompress(frame, entry.expanded.digest, entry.expanded.size, "x"))) > 0
+
+
+def test_every_byte_of_the_streams_is_somebody_s(made: Path) -> None:
+    archive = Archive(io.BytesIO((made / "up.airdelta").read_bytes()), "up.airdelta")
+    costs = patch_costs(read_delta(archive))
+    assert min(costs.values()) >= 0 < max(costs.values())
+    streams = sum(span.size for name, span in archive.members.items() if name.startswith("streams/"))
+    assert 0 <= streams - sum(costs.values()) <= 128 * len(archive.members)
+
+
+def test_a_damaged_stream_has_no_costs(made: Path) -> None:
+    def damaged(name: str, data: bytes) -> bytes:
+        return data[: len(data) // 2] + bytes(9) + data[len(data) // 2 + 9 :] if "streams/" in name else data
+
+    update = rewritten((made / "up.airdelta").read_bytes(), damaged)
+    with pytest.raises(IntegrityError):
+        patch_costs(read_delta(Archive(io.BytesIO(update), "up.airdelta")))

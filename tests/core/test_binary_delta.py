@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airlock.core.binary_delta import CHANGED, COPY, LITERAL, RELOCATED, STREAMS, apply_patch
+from airlock.core.binary_delta import CHANGED, COPY, LITERAL, RELOCATED, STREAMS, apply_patch, parts_taken
 from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.numbers import leb128, zigzag
 from airlock.core.pieces import normalised
@@ -48,6 +48,14 @@ def test_edits_of_a_byte_string(old: bytes, edits: list[tuple[int, bytes]]) -> N
     for at, insertion in edits:
         new = new[:at] + insertion + new[at + len(insertion) // 2 :]
     assert decode(old, encode(old, new), len(new)) == new
+
+
+@given(st.binary(min_size=50, max_size=2000), st.binary(max_size=300), st.integers(0, 2000))
+def test_what_a_program_takes_is_told_without_a_base(old: bytes, insertion: bytes, at: int) -> None:
+    new = old[:at] + insertion + old[at:]
+    streams = encode(old, new)
+    reader = StreamReader(io.BytesIO(lzma.compress(streams["program"], preset=0)), "program")
+    assert parts_taken(reader, len(new), "test") == {name: len(data) for name, data in streams.items()}
 
 
 def test_without_a_base_everything_is_literal() -> None:
