@@ -12,7 +12,8 @@ from airlock.errors import IntegrityError
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
-_FIELDS = re.compile(rb"([^ ].{15})[0-9 ]{12}[0-9 ]{6}[0-9 ]{6}([0-7]{1,8}) *([0-9]{1,10}) *`\n", re.DOTALL)
+_FIRST_FIELDS = re.compile(rb"[^ ].{15}[0-9 ]{24}", re.DOTALL)
+_MODE, _SIZE = re.compile(rb"[0-7]+ *"), re.compile(rb"[0-9]+ *")
 _PADDING = b"\n"
 _MAX_MEMBERS = 1000
 _WHERE = "ar"
@@ -33,7 +34,7 @@ class ArCodec:
         while at < total:
             original.seek(at)
             header = original.read(_HEADER)
-            if not _FIELDS.fullmatch(header) or len(headers) == _MAX_MEMBERS:
+            if not _is_plain(header) or len(headers) == _MAX_MEMBERS:
                 return None
             headers.append(header)
             start, size = at + _HEADER, _size(header)
@@ -59,7 +60,7 @@ class Ar:
 
     def __init__(self, headers: Sequence[bytes], where: str) -> None:
         self._headers, self._where = headers, where
-        if not all(map(_FIELDS.fullmatch, headers)):
+        if not all(map(_is_plain, headers)):
             raise IntegrityError(where, "not the header of an ar archive's member")
         self.slots: Sequence[Slot] = [
             Slot(
@@ -78,6 +79,15 @@ class Ar:
 
     def content(self, number: int, opaque: Chunks) -> Chunks:
         raise IntegrityError(self._where, "an ar archive has no compressed parts")
+
+
+def _is_plain(header: bytes) -> bool:
+    return bool(
+        _FIRST_FIELDS.fullmatch(header[:40])
+        and _MODE.fullmatch(header[40:48])
+        and _SIZE.fullmatch(header[48:58])
+        and header[58:] == b"`\n"
+    )
 
 
 def _size(header: bytes) -> int:
