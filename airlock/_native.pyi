@@ -2,6 +2,13 @@
 
 from collections.abc import Sequence
 
+class Zlib:
+    """`zlib/1`, to be used as a `zlib.compressobj`. Raises ValueError for a level that is none."""
+
+    def __init__(self, level: int, /) -> None: ...
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
 class ZlibRs:
     """`zlib-rs/1:6`, to be used as a `zlib.compressobj`."""
 

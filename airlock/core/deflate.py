@@ -1,15 +1,18 @@
 """Raw deflate streams (RFC 1951) and the encoder `zlib/1`, which makes them again to the bit.
 
 `zlib/1` is zlib with window 15, memory level 8 and a level from 1 to 9. Not every library that calls itself zlib writes
-these bytes (zlib-ng does not), so golden vectors are checked before anything relies on them.
+these bytes (zlib-ng does not), so golden vectors are checked before anything relies on them; where Python's zlib fails
+them, the one that is compiled into the native crate takes its place.
 """
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from typing import Protocol
 
 from airlock.core.digest import CHUNK
+from airlock.core.native import native
 from airlock.errors import IntegrityError, TargetError
 
 LEVELS = (6, 9, 1, 5, 7, 8, 4, 3, 2)
@@ -24,13 +27,30 @@ _GOLDEN = {
 }
 
 
+class Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
 def deflated(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
     """The raw deflate stream that `zlib/1` makes of `chunks`; it does not depend on where they are cut."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
+    yield from _compressed(compressor(level), chunks)
+
+
+def compressor(level: int) -> Compressor:
+    """`zlib/1` at a level, from what passes its golden vectors. Raises TargetError as `check_zlib` does."""
+    return check_zlib()(level)
+
+
+def _compressed(compressor: Compressor, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if data := compressor.compress(chunk):
             yield data
     yield compressor.flush()
+
+
+def _of_python(level: int) -> Compressor:
+    return zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
 
 
 def inflated(chunks: Iterable[bytes], size: int, where: str) -> Iterator[bytes]:
@@ -73,20 +93,31 @@ def same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
 
 
 @cache
-def check_zlib() -> None:
-    """Compare this machine's zlib with the golden vectors of `zlib/1`. Raises TargetError that says how to go on."""
-    data = sample()
+def check_zlib() -> Callable[[int], Compressor]:
+    """What makes `zlib/1` on this machine, found with golden vectors. Raises TargetError that says how to go on."""
+    level, found = _failing(_of_python)
+    if not level:
+        return _of_python
+    if (crate := native()) is not None and not _failing(crate.Zlib)[0]:
+        made: Callable[[int], Compressor] = crate.Zlib
+        return made
+    raise TargetError(
+        f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+        f"this Python's zlib is not the encoder zlib/1 at level {level}",
+        expected=_GOLDEN[level],
+        found=found,
+        hint="install airlock with its native crate, which has the original one: where cargo and a C compiler are on PATH; "
+        "or use a Python with the original zlib, such as python.org's or a manylinux image's",
+    )
+
+
+def _failing(make: Callable[[int], Compressor]) -> tuple[int, str]:
+    """The first level whose golden vector is not met, and what was made; 0 where all are."""
     for level, golden in _GOLDEN.items():
-        found = hashlib.sha256(b"".join(deflated([data], level))).hexdigest()
+        found = hashlib.sha256(b"".join(_compressed(make(level), [sample()]))).hexdigest()
         if found != golden:
-            raise TargetError(
-                f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
-                f"this Python's zlib is not the encoder zlib/1 at level {level}",
-                expected=golden,
-                found=found,
-                hint="use a Python whose zlib is the original one, such as python.org's or a manylinux image's; "
-                "installing does not need it, only building, deltas and export do",
-            )
+            return level, found
+    return 0, ""
 
 
 def sample() -> bytes:

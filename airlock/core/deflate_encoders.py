@@ -7,13 +7,13 @@ the stream's blocks end and where its tokens differ. GNU gzip chooses zlib's tok
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
-from airlock.core.deflate import LEVELS, PROBE, check_zlib, same, sample
+from airlock.core.deflate import LEVELS, PROBE, Compressor, check_zlib, same, sample
+from airlock.core.deflate import compressor as zlib_compressor
 from airlock.core.digest import CHUNK
 from airlock.core.native import native
 from airlock.errors import IntegrityError, TargetError
@@ -37,11 +37,6 @@ _GOLDEN = {
     "miniz/1": "3d1d4351de5e34635a0f8835c2f547c378a9f2aabddfb2de676ef46169cd008d",
     TOKENS: "1a47e107d6fee0edeb5038d502c95c77e428c6b34bc5f1a8f531a03477afc816",
 }
-
-
-class Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +145,7 @@ def _plain(encoder: str) -> str:
 def _compressor(plain: str) -> Compressor:
     codec, _, level = plain.partition(":")
     if codec == "zlib/1":
-        return zlib.compressobj(int(level), zlib.DEFLATED, -zlib.MAX_WBITS, 8)
+        return zlib_compressor(int(level))
     compressor: Compressor = _native().ZlibRs() if codec == "zlib-rs/1" else _native().Miniz()
     return compressor
 

@@ -1,5 +1,6 @@
 //! The deflate encoders that Python's zlib is not.
 
+use flate2::{Compress, Compression, FlushCompress, Status as FlateStatus};
 use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
 use miniz_oxide::deflate::stream::deflate as miniz_deflate;
 use miniz_oxide::{MZError, MZFlush, MZStatus};
@@ -13,6 +14,7 @@ const PIECE: usize = 8192;
 const ROOM: usize = 1 << 16;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Zlib>()?;
     module.add_class::<ZlibRs>()?;
     module.add_class::<Miniz>()
 }
@@ -23,6 +25,52 @@ fn to_python(py: Python<'_>, made: Made) -> PyResult<Bound<'_, PyBytes>> {
     match made {
         Ok(made) => Ok(PyBytes::new(py, &made)),
         Err(fault) => Err(PyValueError::new_err(fault)),
+    }
+}
+
+/// The original zlib, raw, with window 15 and memory level 8. Its bytes do not depend on how it is fed.
+#[pyclass]
+struct Zlib {
+    encoder: Compress,
+}
+
+impl Zlib {
+    fn run(&mut self, mut input: &[u8], flush: FlushCompress) -> Made {
+        let mut out = Vec::new();
+        loop {
+            out.reserve(ROOM);
+            let (read, written) = (self.encoder.total_in(), out.len());
+            let status =
+                self.encoder.compress_vec(input, &mut out, flush).map_err(|error| error.to_string())?;
+            input = &input[(self.encoder.total_in() - read) as usize..];
+            let full = out.len() == out.capacity();
+            let stuck = status == FlateStatus::BufError && out.len() == written && !full;
+            let more = full || !input.is_empty() || flush == FlushCompress::Finish;
+            if status == FlateStatus::StreamEnd || stuck || !more {
+                return Ok(out);
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Zlib {
+    #[new]
+    fn new(level: u32) -> PyResult<Self> {
+        if !(1..=9).contains(&level) {
+            return Err(PyValueError::new_err("not a level of zlib"));
+        }
+        Ok(Self { encoder: Compress::new(Compression::new(level), false) })
+    }
+
+    fn compress<'py>(&mut self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let made = py.detach(|| self.run(data, FlushCompress::None));
+        to_python(py, made)
+    }
+
+    fn flush<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let made = py.detach(|| self.run(&[], FlushCompress::Finish));
+        to_python(py, made)
     }
 }
 
