@@ -42,7 +42,7 @@ def apply(
     thrown away."""
     delta = read_delta(archive)
     check_base(base, delta)
-    encoder = delta.index.encoder if level is None else this_encoder(level)
+    encoder = delta.index.encoder if level is None else this_encoder(level, delta.index.encoder.codecs)
     with ExitStack() as stack:
         frames = _frames(base, delta, scratch, encoder, stack, jobs)
         _write(base, delta, frames, out)
@@ -52,7 +52,7 @@ def apply(
         kept=sum(isinstance(row, Keep) for row in rows),
         patched=len(frames),
         full=sum(isinstance(row, Full) for row in rows),
-        identical=not frames or delta.index.encoder == encoder == this_encoder(encoder.level),
+        identical=not frames or delta.index.encoder == encoder == this_encoder(encoder.level, encoder.codecs),
     )
 
 

@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
         from airlock.storage.atomic import write_atomically
 
         write_atomically(arguments.html, size_page(summary).encode())
+        session.reporter.note(f"drawn in {arguments.html}")
     if arguments.json:
         print_json(_document(summary))
     else:

@@ -70,7 +70,7 @@ def size_page(summary: "Summary") -> str:
     return environment.from_string(_PAGE).render(
         title=f"{summary.what} of {project.name} {project.version}",
         about=f"{human_size(summary.size)} in all; encoder {summary.encoder.name} {summary.encoder.version}, "
-        f"level {summary.encoder.level}",
+        f"level {summary.encoder.level}, {summary.encoder.codecs}",
         shown=_BARS,
         columns=COLUMNS,
         rows=rows,

@@ -8,6 +8,8 @@ from airlock.cli.arguments import existing
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airlock.airgapped.verify import SignedIndex
 
 _DELTA = "delta.json"
@@ -36,9 +38,18 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         else:
             bundle = verify(archive, root, session.now(), reopen=lambda: path.open("rb"))
             signed, checked = bundle.signed, bundle.checked
-    for warning in signed.warnings:
+    for warning in (*signed.warnings, *_absent(signed)):
         session.reporter.warn(warning)
     _tell(signed, checked, arguments)
+
+
+def _absent(signed: "SignedIndex") -> "Iterator[str]":
+    """What keeps this machine from installing it, which is not what `verify` is asked."""
+    from airlock.core.forms.registry import missing
+
+    needed = {name for entry in signed.index.entries for name in entry.expanded.file_codecs}
+    if absent := missing(needed):
+        yield f"this machine cannot install it for want of {', '.join(absent)}: see README, the far side"
 
 
 def _tell(signed: "SignedIndex", checked: tuple[str, ...], arguments: argparse.Namespace) -> None:

@@ -122,7 +122,7 @@ def expand_all(artifacts: Iterable[Artifact], codecs: str, workshop: Workshop) -
 
 def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Workshop) -> tuple[Frame, ...]:
     """The frame of each artifact, sorted by the artifacts' keys. Threads pay: zlib, zstd and SHA-256 release the GIL."""
-    check_encoder(encoder, "airlock.lock")
+    check_encoder(encoder, "the lock")
     cache, task = workshop.frames(encoder), "Building frames"
     workshop.reporter.start(task, sum(artifact.size for artifact in artifacts))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from airlock.core.artifact import Encoder
 from airlock.core.canonical_json import dumps
-from airlock.core.codecs import best_set
+from airlock.core.codecs import SETS, best_set
+from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
@@ -138,6 +139,8 @@ def _upgrades(upgrade: Upgrade) -> bool:
 def _encoder(request: LockRequest) -> Encoder:
     """The encoder is a pin as well: it moves only with everything else, and its level only where one is asked for."""
     before = request.previous.encoder if request.previous else None
+    if request.codecs:
+        check_codecs(SETS[request.codecs], f"--codecs {request.codecs}")
     if before and not request.upgrade.everything:
         return replace(before, level=request.level or before.level, codecs=request.codecs or before.codecs)
     from airlock.storage.frames import DEFAULT_LEVEL, this_encoder

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from airlock.airgapped.apply import apply
 from airlock.connected.build import Workshop, build
 from airlock.connected.delta import DeltaReport, delta, read_trust, side_of
+from airlock.core.codecs import best_set
 from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError
 from airlock.formats.index import parse_index
@@ -200,3 +202,18 @@ def test_a_damaged_stream_has_no_costs(made: Path) -> None:
     update = rewritten((made / "up.airdelta").read_bytes(), damaged)
     with pytest.raises(IntegrityError):
         patch_costs(read_delta(Archive(io.BytesIO(update), "up.airdelta")))
+
+
+def test_apply_says_that_it_gives_the_very_file(tmp_path: Path) -> None:
+    """With whatever codecs this machine has."""
+    store, *locks = two_versions(tmp_path)
+    tools = Workshop(store=store, cache=tmp_path / "cache", reporter=Silent(), jobs=2)
+    old, new = (replace(lock, encoder=replace(lock.encoder, codecs=best_set())) for lock in locks)
+    for lock, name in ((old, "old"), (new, "new")):
+        build(lock, "plant", tools, tmp_path / name)
+    delta(side_of(old, "plant", tools), side_of(new, "plant", tools), tools, tmp_path / "up", {})
+    base = BundleFrames(Archive(io.BytesIO((tmp_path / "old").read_bytes()), "old"))
+    out = io.BytesIO()
+    report = apply(base, Archive(io.BytesIO((tmp_path / "up").read_bytes()), "up"), out, tmp_path)
+    assert report.identical
+    assert out.getvalue() == (tmp_path / "new").read_bytes()

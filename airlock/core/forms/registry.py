@@ -50,7 +50,8 @@ def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
             "needs codecs that are not at hand here",
             expected=", ".join(sorted(wanted)),
             found=f"no {', '.join(absent)}",
-            hint="install airlock with its native part, or update airlock",
+            hint="install here an airlock that was built with its native crate (README: the far side), update it, or have "
+            "the bundle built from a lock that `airlock lock --codecs portable/1` wrote",
         )
     encoders.check(wanted - {codec.name for codec in codecs()}, artifact.label)
     if "lzma/1" in wanted:
