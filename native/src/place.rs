@@ -116,7 +116,7 @@ fn write_all(top: &OwnedFd, sources: &[Source], jobs: &[Job], threads: usize) ->
         }
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..threads.min(BLOCKS)).map(|_| scope.spawn(work)).collect();
         let mine = work();
         let theirs = others.into_iter().map(|other| other.join().unwrap_or(Ok(())));
         theirs.fold(mine, |found, other| found.and(other))

@@ -366,6 +366,8 @@ impl TokenWriter {
                 None => self.next_block()?,
             };
             let filled = self.fill(&mut block)?;
+            // Even where nothing was asked of it, or the whole prediction would wait in memory.
+            self.prediction.at(self.position)?;
             self.forget();
             if !filled {
                 self.block = Some(block);

@@ -1,6 +1,7 @@
 """Changes: both decoders give the same for anything, and most addresses that moved need no bytes."""
 
 import random
+import struct
 
 import pytest
 from hypothesis import given, settings
@@ -114,3 +115,35 @@ def test_the_crate_refuses_with_an_exception() -> None:
     assert crate is not None
     with pytest.raises(ValueError, match="too few new bytes"):
         crate.apply_change(b"", 1, (b"",) * 10)
+
+
+@pytest.mark.parametrize("length", [1 << 62, (1 << 63) - 1])
+def test_new_bytes_are_counted_before_memory_is_taken(length: int) -> None:
+    assert both(OLD, length, Change(*[b""] * 7)) is None
+    assert both(OLD, length, Change(b"\0", b"\0", b"\5", b"", b"", b"", b"12")) is None
+
+
+@needs_native
+def test_a_long_match_that_is_hardly_better_than_going_on_is_searched_once() -> None:
+    """With a search of a million bytes at each of a million places this takes minutes."""
+    one = random.Random(1).randbytes(1 << 20)
+    other = one[:-40] + b"?" + one[-39:]
+    for old in (one + b"..." + other, other + b"..." + one):
+        for new in (one, other):
+            change = found(old, new)
+            assert apply_change(old, len(new), change) == new
+            assert sum(map(len, change)) < 100
+
+
+@needs_native
+def test_section_names_without_an_end_are_not_read_to_the_end_of_the_file() -> None:
+    """An ELF file with 65,535 sections, all of one name of four million bytes."""
+    sections, name, start = 0xFFFF, 1 << 22, 64 + 56
+    names = start + sections * 64
+    header = b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack(
+        "<2HI3QI6H", 3, 62, 1, 0, 64, start, 0, 64, 56, 1, 64, sections, 0
+    )
+    load = struct.pack("<2I6Q", 1, 5, 0, 0, 0, names, names, 4096)
+    section = struct.pack("<2I4Q2I2Q", 0, 1, 2, 0, names, 8, 0, 0, 0, 0)
+    hostile = header + load + section * sections + b"x" * name + b"\0"
+    assert apply_change(hostile, len(hostile), found(hostile, hostile)) == hostile

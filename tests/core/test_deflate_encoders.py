@@ -1,5 +1,7 @@
+import resource
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -168,3 +170,24 @@ def test_any_bytes_as_corrections_are_refused_or_followed(corrections: bytes) ->
     except IntegrityError:
         return
     assert len(stream) < 2000
+
+
+@needs_native
+def test_a_prediction_that_nothing_asks_for_is_not_kept() -> None:
+    """The corrections say that all blocks are stored: 96 MB of what was expected in their place may not pile up."""
+    crate = native()
+    assert crate is not None
+    blocks = b"\0\xff\xff\3" * 2000
+    writer = crate.TokenWriter(b"\xc0\x3e\0\0\0" + blocks)
+    assert len(blocks) == 0xC0 - 0x80 + (0x3E << 7)
+    expected, content = zlib.compressobj(0, zlib.DEFLATED, -15), bytes(range(256)) * (1 << 12)
+    before = resident()
+    for _ in range(96):
+        assert writer.feed(content, expected.compress(content), False)
+    assert resident() - before < 48 << 20
+
+
+def resident() -> int:
+    """Bytes of memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()

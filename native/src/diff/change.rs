@@ -14,6 +14,10 @@ pub type Parts<'a> = [&'a [u8]; PARTS];
 pub fn decode(old: &[u8], length: usize, parts: &Parts) -> Result<Vec<u8>, Fault> {
     let [inserted, moved, added, same, different, diff, extra, layout, right, wrong] = *parts;
     let blocks = blocks(old.len(), length, [inserted, moved, added])?;
+    // Before memory is taken. Blocks do not overlap, so that their sum is no more than `length`.
+    if blocks.iter().map(|block| block.len).sum::<usize>().checked_add(extra.len()) != Some(length) {
+        return Err(Fault("too few new bytes, or more than there is room for"));
+    }
     let mut new = vec![0; length];
     copy(&mut new, old, &blocks, extra)?;
     if layout.is_empty() {

@@ -11,6 +11,8 @@ const RELA: u64 = 4;
 const NOTHING: u64 = 8;
 const SYMBOLS: [u64; 2] = [2, 11];
 const MOST: u64 = 1 << 48;
+/// Bytes of a section's name that are looked at.
+const NAME: usize = 32;
 const POINTERS: [&[u8]; 7] =
     [b".init_array", b".fini_array", b".data.rel.ro", b".got", b".got.plt", b".data", b".dynamic"];
 
@@ -100,7 +102,8 @@ fn sections(data: &[u8]) -> Option<Vec<Section>> {
     for header in (0..number(data, 60, 2)?).map(|i| start + i * 64) {
         let (kind, flags) = (number(data, header + 4, 4)?, number(data, header + 8, 8)?);
         let name = (names + number(data, header, 4)?) as usize;
-        let name = data.get(name..)?.split(|byte| *byte == 0).next()?;
+        let name = data.get(name..)?;
+        let name = name[..name.len().min(NAME)].split(|byte| *byte == 0).next()?;
         let (address, start) = (bounded(data, header + 16)?, bounded(data, header + 24)?);
         let size = bounded(data, header + 32)?;
         if let Some(kind) = kind_of(kind, flags, name).filter(|_| start + size <= data.len() as u64) {

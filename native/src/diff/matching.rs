@@ -96,7 +96,9 @@ pub fn blocks(index: &Index, new: &[u8], margin: usize) -> Vec<Block> {
         length = 0;
         let goes_on = |at: usize| old.get(at.wrapping_add_signed(offset)).is_some_and(|byte| *byte == new[at]);
         while scan < new.len() {
-            (position, length) = index.find(&new[scan..]);
+            // What is left of a very long match is long enough: to search for it again would take as long as it is.
+            (position, length) =
+                if length > LONGEST { (position + 1, length - 1) } else { index.find(&new[scan..]) };
             while scored < scan + length {
                 score += usize::from(goes_on(scored));
                 scored += 1;
