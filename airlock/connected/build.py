@@ -146,7 +146,8 @@ def _check_opened(artifact: Artifact, frame: Frame) -> None:
     if frame.expanded.form == "raw/1" and kind_named(artifact.kind, artifact.label).opened:
         raise IntegrityError(
             artifact.label,
-            f"{artifact.file} is not a plain zip: damaged, or with encryption, zip64 or members out of order",
+            f"{artifact.file} is not a plain zip: damaged, or with encryption, zip64, members out of order "
+            "or contents of more than 1 GiB and 100 times its size",
             hint="fetch it again, pin another version, or repack it with Python's zipfile",
         )
 

@@ -25,6 +25,8 @@ _PLAIN = ("zlib/1:6", "zlib-rs/1:6", "miniz/1:6", "zlib/1:9", "zlib/1:1")
 _OTHER_LEVELS = tuple(name for level in LEVELS if (name := f"zlib/1:{level}") not in _PLAIN)
 _WORTH = 4
 """Corrections of more than this part of a stream are not worth what they save."""
+_MOST = 64 << 20
+"""Bytes of corrections that an expanded form has room for."""
 
 _BEGINNING, _LOOKAHEAD = 1 << 15, 1 << 10
 """Bytes of content that tell encoders apart, and that an encoder must see beyond them to choose the same tokens."""
@@ -220,7 +222,7 @@ def _tokens(
 ) -> Recipe | None:
     """None where the corrections are not worth it, or the stream is spelled in a way that no encoder has."""
     comparison = _Comparison(plain, content, stream)
-    if comparison.run(None, limit=size // _WORTH) is None:
+    if comparison.run(None, limit=min(size // _WORTH, _MOST)) is None:
         return None
     try:
         corrections: bytes = comparison.finder.corrections()

@@ -9,6 +9,7 @@ from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.codecs import SETS, best_set
 from airlock.core.expanded import expand
+from airlock.core.forms.codec import MAX_CONTENT, Room
 from airlock.storage.archive import ArchiveWriter
 from tests.elf import shared_object
 from tests.fuzz.targets import joined
@@ -120,7 +121,7 @@ def builds(codec_name: str) -> Iterator[bytes]:
     codec = next(codec for codec in codecs() if codec.name.startswith(f"{codec_name}/"))
     for original in originals():
         if codec.matches(original[:512]):
-            opened = codec.open(io.BytesIO(original), SETS[best_set()], thorough=True)
+            opened = codec.open(io.BytesIO(original), SETS[best_set()], thorough=True, room=Room(MAX_CONTENT))
             if opened is not None:
                 contents = (b"".join(part.read()) for part in opened.parts)
                 yield joined(dumps(dict(opened.recipe)), opened.structure, opened.corrections, *contents)

@@ -15,7 +15,7 @@ from airlock.core.codecs import SETS, best_set
 from airlock.core.digest import digest_of
 from airlock.core.expanded import expand, form_named
 from airlock.core.fields import Fields
-from airlock.core.forms.codec import Chunks, Codec
+from airlock.core.forms.codec import MAX_CONTENT, Chunks, Codec, Room
 from airlock.core.forms.registry import codecs
 from airlock.core.forms.tree import TreeForm
 from airlock.errors import AirlockError, IntegrityError
@@ -136,7 +136,7 @@ def opening(codec: Codec) -> Target:
 
     def target(data: bytes) -> None:
         codec.matches(data[:512])
-        opened = codec.open(io.BytesIO(data), SETS[best_set()], thorough=True)
+        opened = codec.open(io.BytesIO(data), SETS[best_set()], thorough=True, room=Room(MAX_CONTENT))
         if opened is None:
             return
         recipe = Fields(json.loads(dumps(dict(opened.recipe))), _WHERE, IntegrityError)

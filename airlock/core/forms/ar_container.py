@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from airlock.core.fields import Fields
-from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import exactly, section
 from airlock.errors import IntegrityError
 
@@ -26,7 +26,7 @@ class ArCodec:
         """Only packages: an object library gains nothing by being taken apart."""
         return head.startswith(_MAGIC + b"debian-binary")
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         total = original.seek(0, io.SEEK_END)
         headers: list[bytes] = []
         parts: list[Part] = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from airlock.core.fields import Fields
+from airlock.errors import IntegrityError
 
 Chunks = Iterator[bytes]
 CodecSet = frozenset[str]
@@ -82,6 +83,28 @@ class Container(Protocol):
         """What the opaque part `number` holds once it is decompressed. Raises IntegrityError."""
 
 
+class Room:
+    """Bytes that contents may still take while one artifact is taken apart, all its containers together, whether they
+    are opened in the end or not."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> None:
+        """Raises IntegrityError where there is no room for so many."""
+        self.left -= size
+        if self.left < 0:
+            raise IntegrityError("taking apart", "contents that are too large for their artifact")
+
+    def size_of(self, chunks: Chunks) -> int:
+        """Bytes of all chunks, which are taken as they pass. Raises IntegrityError."""
+        size = 0
+        for chunk in chunks:
+            self.take(len(chunk))
+            size += len(chunk)
+        return size
+
+
 class Codec(Protocol):
     @property
     def name(self) -> str:
@@ -90,10 +113,10 @@ class Codec(Protocol):
     def matches(self, head: bytes) -> bool:
         """Whether a file that begins with `head` (HEAD bytes, or the whole file if it is shorter) may be one. Cheap."""
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         """Take a seekable stream apart; None where it is not a container of this format that can be restored. Unproven:
         where it is not `thorough`, the choice of an encoder may rest on a stream's first bytes. The parts go on reading
-        `original`."""
+        `original`. What is decompressed takes `room` first: a container for which there is none stays closed."""
 
     def parse(self, recipe: Fields, structure: bytes, corrections: bytes, where: str) -> Container:
         """Raises IntegrityError for everything but the one spelling that `open` gives. The codec asks `recipe` for its

@@ -14,7 +14,7 @@ from airlock.core.deflate import inflated
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
 from airlock.core.forms import streams
-from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.errors import IntegrityError
 
 MAGIC = b"\x1f\x8b\x08"
@@ -47,9 +47,9 @@ class GzipCodec:
     def matches(self, head: bytes) -> bool:
         return head.startswith(MAGIC)
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         try:
-            members, trailing = _scan(original)
+            members, trailing = _scan(original, room)
             recipes = _recipes(original, members, codecs, thorough)
         except (_NotGzip, IntegrityError):
             return None
@@ -203,14 +203,14 @@ def _trailer(crc: int, size: int) -> bytes:
     return crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def _scan(original: BinaryIO) -> tuple[list[_Member], bytes]:
+def _scan(original: BinaryIO, room: Room) -> tuple[list[_Member], bytes]:
     """Raises _NotGzip for sums that are wrong, and for more members or bytes behind them than are kept."""
     members: list[_Member] = []
     position, total = 0, original.seek(0, 2)
     while (header := _header_at(original, position)) is not None:
         if len(members) == _MAX_MEMBERS:
             raise _NotGzip("too many members")
-        member = _member(original, header, position + len(header))
+        member = _member(original, header, position + len(header), room)
         members.append(member)
         position = member.start + member.packed + _TRAILER
     if not members or not 0 <= total - position <= _MAX_TRAILING:
@@ -219,7 +219,7 @@ def _scan(original: BinaryIO) -> tuple[list[_Member], bytes]:
     return members, original.read()
 
 
-def _member(original: BinaryIO, header: bytes, start: int) -> _Member:
+def _member(original: BinaryIO, header: bytes, start: int, room: Room) -> _Member:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     crc = size = 0
     position = start
@@ -230,6 +230,7 @@ def _member(original: BinaryIO, header: bytes, start: int) -> _Member:
             position += len(piece)
             pending = piece
             while not inflater.eof and (data := inflater.decompress(pending, CHUNK)):
+                room.take(len(data))
                 crc, size = zlib.crc32(data, crc), size + len(data)
                 pending = inflater.unconsumed_tail
             if not piece and not inflater.eof:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
-from airlock.core.forms.codec import MAX_PARTS, MAX_STRUCTURE, Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import MAX_PARTS, MAX_STRUCTURE, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import exactly, section
 from airlock.core.forms.tar_headers import (
     BLOCK,
@@ -38,7 +38,7 @@ class TarCodec:
     def matches(self, head: bytes) -> bool:
         return is_header(head[:BLOCK])
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         try:
             return _Scan(original).opened()
         except IntegrityError:

@@ -5,6 +5,7 @@ decoder over the whole expanded form. What fails is opened again with every stre
 it is.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -24,6 +25,7 @@ from airlock.core.forms.codec import (
     Container,
     Opened,
     Part,
+    Room,
 )
 from airlock.core.forms.nodes import FORM, MAX_DEPTH, MAX_RECIPE, LeafNames, Node, joined, write_recipe
 from airlock.core.forms.record import MAX_RECORD, Rows, record_of
@@ -35,8 +37,8 @@ from airlock.errors import IntegrityError
 
 _WHERE = f"expanding to {FORM}"
 _GROWTH, _ALWAYS = 100, 1 << 30
-"""A container inside another stays closed if its contents are more than `_ALWAYS` bytes and more than `_GROWTH` times as
-large."""
+"""A container stays closed if its contents, or those of all containers that were looked into so far, are more than
+`_ALWAYS` bytes and more than `_GROWTH` times as large as it, or as the artifact."""
 
 
 def expand(original: BinaryIO, expanded: BinaryIO, codecs: CodecSet) -> Expansion | None:
@@ -80,13 +82,15 @@ class _Plan:
 class _Expander:
     def __init__(self, scratch: Scratch, codecs: CodecSet) -> None:
         self._scratch, self._codecs, self._parts = scratch, codecs, 0
+        self._room = Room(0)
 
     def expand(self, original: BinaryIO, expanded: BinaryIO) -> Expansion | None:
+        size = original.seek(0, io.SEEK_END)
         original.seek(0)
         head = original.read(HEAD)
         for codec in _candidates(head):
             for thorough in (False, True):
-                self._parts = 0
+                self._parts, self._room = 0, Room(max(_ALWAYS, _GROWTH * size))
                 plan = self._opened(codec, original, thorough)
                 if plan is None:
                     break
@@ -104,8 +108,13 @@ class _Expander:
         return None
 
     def _opened(self, codec: Codec, original: BinaryIO, thorough: bool) -> _Plan | None:
-        opened = codec.open(original, self._codecs, thorough=thorough)
+        before = self._room.left
+        opened = codec.open(original, self._codecs, thorough=thorough, room=self._room)
         if opened is None or self._parts + len(opened.parts) > MAX_PARTS:
+            return None
+        # Formats that compress nothing take no room themselves, but what lies in them does once it is looked into.
+        self._room.left = min(self._room.left, before - sum(part.size for part in opened.parts))
+        if self._room.left < 0:
             return None
         recipe = Fields(loads(dumps(opened.recipe), _WHERE), _WHERE, IntegrityError)
         container = codec.parse(recipe, opened.structure, opened.corrections, _WHERE)

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
 from airlock.core.forms import xz_framing as framing
-from airlock.core.forms.codec import IN_MEMORY, MAX_CONTENT, Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import IN_MEMORY, MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import Blocks, begins_with, section
 from airlock.core.forms.spool import held_back
 from airlock.core.lzma_encoder import (
@@ -51,11 +51,12 @@ class XzCodec:
     def matches(self, head: bytes) -> bool:
         return head.startswith(framing.MAGIC)
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         if NAME not in codecs:
             return None
         try:
             stream = framing.read_stream(original)
+            room.take(stream.size)
             layout = _layout(original, stream)
             encoder = _encoder(original, stream, layout, thorough)
         except IntegrityError:

@@ -13,7 +13,18 @@ from typing import BinaryIO
 from airlock.core.deflate import inflated
 from airlock.core.fields import Fields
 from airlock.core.forms import streams
-from airlock.core.forms.codec import HEAD, MAX_CONTENT, MAX_PARTS, Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import (
+    HEAD,
+    MAX_CONTENT,
+    MAX_CORRECTIONS,
+    MAX_PARTS,
+    Chunks,
+    CodecSet,
+    Opened,
+    Part,
+    Room,
+    Slot,
+)
 from airlock.core.forms.spool import held_back
 from airlock.core.forms.zip_scan import Scan, ScannedMember, ZipNotPlain, entry_of, scan, structure_of
 from airlock.core.forms.zip_structure import (
@@ -42,11 +53,13 @@ class ZipCodec:
     def matches(self, head: bytes) -> bool:
         return head.startswith(_STARTS)
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         """None for what is not a zip, and for a zip with encryption, zip64 records, members that overlap or stand in
         another order than the central directory, other methods than stored and deflated, or wrong sums."""
         try:
-            return _opened(original, scan(original), codecs, thorough)
+            found = scan(original)
+            room.take(sum(member.sums.size for member in found.members))
+            return _opened(original, found, codecs, thorough)
         except (ZipNotPlain, IntegrityError):
             return None
 
@@ -174,6 +187,7 @@ def _opened(original: BinaryIO, found: Scan, codecs: CodecSet, thorough: bool) -
     parts: list[Part] = []
     corrections: list[bytes] = []
     before: streams.Recipe | None = None
+    left = MAX_CORRECTIONS
     for member in found.members:
         looked = _Look(original, member)
         chosen = streams.Recipe(encoder="store")
@@ -185,6 +199,9 @@ def _opened(original: BinaryIO, found: Scan, codecs: CodecSet, thorough: bool) -
         if chosen.encoder == "opaque":
             for _ in _checked(looked.content(), member.sums, _WHERE):
                 pass
+        left -= len(chosen.corrections)
+        if left < 0:
+            raise ZipNotPlain("more corrections than an expanded form has room for")
         entries.append(entry_of(member, chosen.encoder))
         corrections.append(chosen.corrections)
         parts.append(looked.part(opaque=chosen.encoder == "opaque"))

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
 from airlock.core.forms import streams
-from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import section
 from airlock.errors import IntegrityError
 
@@ -29,11 +29,11 @@ class ZlibCodec:
     def matches(self, head: bytes) -> bool:
         return head[:_HEADER] in _LEVELS
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         total = original.seek(0, io.SEEK_END)
         header = b"".join(section(original, 0, min(total, _HEADER), _WHERE))
         try:
-            size = sum(map(len, _content(original, total)))
+            size = room.size_of(_content(original, total))
             found = streams.find(
                 lambda: _content(original, total),
                 lambda: section(original, _HEADER, total - _HEADER - _SUM, _WHERE),

@@ -14,7 +14,7 @@ import zstandard
 
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
-from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Slot
+from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import begins_with, exactly, section
 from airlock.errors import IntegrityError, TargetError
 
@@ -85,13 +85,13 @@ class ZstdCodec:
     def matches(self, head: bytes) -> bool:
         return head.startswith(_MAGIC)
 
-    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool) -> Opened | None:
+    def open(self, original: BinaryIO, codecs: CodecSet, *, thorough: bool, room: Room) -> Opened | None:
         if ENCODER not in codecs:
             return None
         check_zstd()
         try:
             header, total = _read_frame(original)
-            size = sum(map(len, _content(original)))
+            size = room.size_of(_content(original))
             found = _find(original, header, size, total)
         except IntegrityError:
             return None

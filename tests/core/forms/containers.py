@@ -9,7 +9,7 @@ from pathlib import Path
 from airlock.core.canonical_json import dumps, loads
 from airlock.core.expanded import PORTABLE
 from airlock.core.fields import Fields
-from airlock.core.forms.codec import HEAD, Codec, Container, Opened
+from airlock.core.forms.codec import HEAD, MAX_CONTENT, Codec, Container, Opened, Room
 from airlock.core.forms.zstd_container import ENCODER
 from airlock.errors import IntegrityError
 
@@ -35,7 +35,7 @@ class Case:
 
 def case(codec: Codec, original: bytes, *, thorough: bool = False) -> Case:
     assert codec.matches(original[:HEAD])
-    opened = codec.open(io.BytesIO(original), CODECS, thorough=thorough)
+    opened = codec.open(io.BytesIO(original), CODECS, thorough=thorough, room=Room(MAX_CONTENT))
     assert opened is not None
     contents = [b"".join(part.read()) for part in opened.parts]
     assert [len(content) for content in contents] == [part.size for part in opened.parts]
@@ -43,7 +43,7 @@ def case(codec: Codec, original: bytes, *, thorough: bool = False) -> Case:
 
 
 def refused(codec: Codec, original: bytes) -> bool:
-    return codec.open(io.BytesIO(original), CODECS, thorough=True) is None
+    return codec.open(io.BytesIO(original), CODECS, thorough=True, room=Room(MAX_CONTENT)) is None
 
 
 def parsed(codec: Codec, recipe: object, structure: bytes, corrections: bytes = b"") -> Container:
