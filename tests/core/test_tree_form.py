@@ -367,3 +367,13 @@ def test_reading_needs_no_seeking() -> None:
     out = io.BytesIO()
     TreeForm().rebuild(pipe, out)
     assert out.getvalue() == rebuilt("tree/1", SAMPLE)
+
+
+def test_a_member_that_is_damaged_where_nobody_has_looked_yet_leaves_the_zip_closed() -> None:
+    """The second member is taken to be from the encoder of the first; what is in it is only looked at afterwards."""
+    original = bytearray(zip_of({"a": TEXT[:999], "b": TEXT[:9999]}))
+    second = original.rindex(b"PK\3\4") + 31
+    for at in range(second, second + 60):
+        spoilt = bytes(original[:at]) + bytes([original[at] ^ 0x10]) + bytes(original[at + 1 :])
+        form, data = expanded(spoilt)
+        assert rebuilt(form, data) == spoilt

@@ -94,8 +94,8 @@ class _Expander:
                 plan = self._opened(codec, original, thorough)
                 if plan is None:
                     break
-                plan = self._with_inside(plan, 1)
                 try:
+                    plan = self._with_inside(plan, 1)
                     if _write(plan, expanded) and _proven(expanded, original):
                         node = plan.node()
                         return Expansion(
