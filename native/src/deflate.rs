@@ -12,6 +12,7 @@ use zlib_rs::{Deflate, DeflateFlush, Status};
 /// What `std::io::copy` reads at once.
 const PIECE: usize = 8192;
 const ROOM: usize = 1 << 16;
+const ENDED: &str = "the stream has ended";
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Zlib>()?;
@@ -90,9 +91,13 @@ impl ZlibRs {
             let (read, written) = (self.encoder.total_in(), self.encoder.total_out());
             let status =
                 self.encoder.compress(input, &mut out[start..], flush).map_err(|error| error.as_str().to_owned())?;
-            input = &input[(self.encoder.total_in() - read) as usize..];
+            let taken = (self.encoder.total_in() - read) as usize;
+            input = &input[taken..];
             let made = (self.encoder.total_out() - written) as usize;
             out.truncate(start + made);
+            if status != Status::StreamEnd && taken + made == 0 && (flush == DeflateFlush::Finish || !input.is_empty()) {
+                return Err(ENDED.to_owned());
+            }
             let more = made == ROOM || !input.is_empty() || flush == DeflateFlush::Finish;
             if status == Status::StreamEnd || !more {
                 return Ok(());
@@ -161,6 +166,9 @@ impl Miniz {
                 Ok(MZStatus::StreamEnd) => return Ok(out),
                 Ok(_) | Err(MZError::Buf) => {}
                 Err(error) => return Err(format!("{error:?}")),
+            }
+            if result.bytes_consumed + result.bytes_written == 0 && (flush == MZFlush::Finish || !input.is_empty()) {
+                return Err(ENDED.to_owned());
             }
             let more = result.bytes_written == ROOM || !input.is_empty() || flush == MZFlush::Finish;
             if !more {

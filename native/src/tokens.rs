@@ -17,6 +17,8 @@ use crate::parser::{Event, Kind, Parser, Token};
 
 /// Tokens of one block: more than any encoder makes.
 const MOST_TOKENS: u64 = 1 << 20;
+/// Blocks without a token, one behind the other: they need no content, and so would make a stream without an end at once.
+const MOST_EMPTY: u32 = 1000;
 const STORED: u8 = 0;
 const FIXED: u8 = 1;
 const CHOSEN: u8 = 2;
@@ -79,6 +81,12 @@ impl Prediction {
     }
 }
 
+/// Counts blocks without tokens up to the next with some.
+fn count_empty(empty: &mut u32, tokens: u64) -> Result<(), Fault> {
+    *empty = if tokens == 0 { *empty + 1 } else { 0 };
+    if *empty > MOST_EMPTY { Err("too many empty blocks") } else { Ok(()) }
+}
+
 struct Frequencies {
     literals: [u32; LITERALS],
     distances: [u32; DISTANCES],
@@ -112,6 +120,7 @@ struct TokenFinder {
     pending: Option<Token>,
     block: Option<(Kind, bool, u64, Frequencies)>,
     ended: bool,
+    empty: u32,
     right: u64,
     blocks: Vec<u8>,
     spelled: Vec<u8>,
@@ -177,6 +186,7 @@ impl TokenFinder {
         if count > MOST_TOKENS {
             return Err("a block with too many tokens");
         }
+        count_empty(&mut self.empty, count)?;
         let code = match kind {
             Kind::Stored => STORED,
             Kind::Fixed => FIXED,
@@ -213,6 +223,7 @@ impl TokenFinder {
             pending: None,
             block: None,
             ended: false,
+            empty: 0,
             right: 0,
             blocks: Vec::new(),
             spelled: Vec::new(),
@@ -310,6 +321,7 @@ struct TokenWriter {
     position: u64,
     block: Option<Block>,
     ended: bool,
+    empty: u32,
     out: BitWriter,
     blocks: Column,
     spelled: Column,
@@ -341,6 +353,7 @@ impl TokenWriter {
             position: 0,
             block: None,
             ended: false,
+            empty: 0,
             out: BitWriter::default(),
             blocks,
             spelled,
@@ -386,6 +399,7 @@ impl TokenWriter {
         if code > LAST + SPELLED || left > MOST_TOKENS || (code & 3 == STORED && left > 0xffff) {
             return Err("no such block");
         }
+        count_empty(&mut self.empty, left)?;
         Ok(Block { code, left, tokens: Vec::new(), frequencies: Frequencies::new() })
     }
 

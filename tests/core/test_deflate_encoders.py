@@ -191,3 +191,35 @@ def resident() -> int:
     """Bytes of memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
+
+
+@needs_native
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_empty_blocks_without_an_end_are_refused_by_finder_and_writer(code: int) -> None:
+    crate = native()
+    assert crate is not None
+    for count, allowed in ((1000, True), (1001, False)):
+        blocks = bytes((code, 0)) * count + b"\5\1"
+        size = bytes((len(blocks) & 127 | 128, len(blocks) >> 7))
+        writer, finder = crate.TokenWriter(size + b"\0\0\0" + blocks), crate.TokenFinder()
+        predicted = packed(b"x", 6)
+        if not allowed:
+            with pytest.raises(ValueError, match="empty blocks"):
+                writer.feed(b"x", predicted, True)
+            continue
+        stream = writer.feed(b"x", predicted, True)
+        assert zlib.decompress(stream, -15) == b"x"
+        finder.feed(stream, predicted, (True, True))
+        assert finder.corrections()
+        with pytest.raises(ValueError, match="empty blocks"):
+            crate.TokenFinder().feed(b"\0\0\0\xff\xff" * 1001 + stream, predicted, (True, True))
+
+
+@needs_native
+@pytest.mark.parametrize("name", ["ZlibRs", "Miniz"])
+def test_an_encoder_that_has_ended_says_so(name: str) -> None:
+    encoder = getattr(native(), name)()
+    encoder.compress(b"content")
+    encoder.flush()
+    with pytest.raises(ValueError, match=r"ended|stream|buffer|Stream"):
+        encoder.compress(encoder.flush() + b"more")
