@@ -27,8 +27,10 @@ IN_MEMORY = 48 << 20
 BUDGET = 96 << 20
 """Bytes."""
 _MAX_FRAME = IN_MEMORY
-_MADE = 32 << 20
+MADE = 32 << 20
 """Bytes of files that do not stand in an expanded form as they are and are made ahead."""
+_MANY = 16
+"""Such files that are worth a second thread."""
 Files = Sequence[tuple[Member, bytes | None]]
 
 
@@ -127,7 +129,9 @@ class BundleSupply:
         return sum(span.size for span in self._archive.members.values())
 
     def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
-        return ahead([(weight_of(one), partial(self._content, one, scratch)) for one in wanted])
+        """The largest first: a thread that begins with the last of them would be the only one at work."""
+        ordered = sorted(wanted, key=lambda one: (-one.size, one.digest))
+        return ahead([(weight_of(one), partial(self._content, one, scratch)) for one in ordered])
 
     def _content(self, expanded: Expanded, scratch: Path | None) -> Content:
         name = frame_name(expanded.digest)
@@ -181,17 +185,41 @@ def _content(
 
 def _files(content: Content) -> "Files | None":
     files: list[tuple[Member, bytes | None]] = []
-    held = 0
-    for member in content.members():
-        data = None
+    numbers: list[int] = []
+    for number, member in enumerate(content.members()):
         if member.offset is None and member.record is None:
-            data = _at_most(member.chunks, _MADE - held)
-            if data is None:
-                return None
-            held += len(data)
-            member = replace(member, size=len(data))
-        files.append((replace(member, chunks=iter(())), data))
+            numbers.append(number)
+        files.append((replace(member, chunks=iter(())), None))
+    if (made := _made(content, numbers)) is None:
+        return None
+    for number, data in made.items():
+        files[number] = (replace(files[number][0], size=len(data)), data)
     return files
+
+
+def _made(content: Content, numbers: Sequence[int]) -> dict[int, bytes] | None:
+    """The members of these numbers, by two threads where they are many; None where they are more than MADE bytes."""
+    if len(numbers) < _MANY:
+        return _share(content, frozenset(numbers), MADE) if numbers else {}
+    with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
+        theirs = other.submit(_share, content, frozenset(numbers[1::2]), MADE // 2)
+        ours = _share(content, frozenset(numbers[::2]), MADE // 2)
+        rest = theirs.result()
+    return None if ours is None or rest is None else ours | rest
+
+
+def _share(content: Content, numbers: frozenset[int], limit: int) -> dict[int, bytes] | None:
+    """None where they are more than `limit` bytes. The others are skipped, which costs next to nothing."""
+    made: dict[int, bytes] = {}
+    for number, member in enumerate(content.members()):
+        if number not in numbers:
+            continue
+        data = _at_most(member.chunks, limit)
+        if data is None:
+            return None
+        limit -= len(data)
+        made[number] = data
+    return made
 
 
 def _at_most(chunks: Iterator[bytes], limit: int) -> bytes | None:

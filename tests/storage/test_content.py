@@ -1,17 +1,30 @@
 """Expanded forms are given to nobody before their digest was compared, and hold no more memory than they may."""
 
+import gzip
 import io
 import threading
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from airlock.core.digest import digest_of
+from airlock.core.expanded import PORTABLE, form_named
 from airlock.errors import IntegrityError
-from airlock.formats.index import Expanded
-from airlock.storage.content import BUDGET, IN_MEMORY, Content, ahead, content_of
+from airlock.formats.index import Expanded, frame_name
+from airlock.storage.archive import Archive
+from airlock.storage.content import (
+    BUDGET,
+    IN_MEMORY,
+    BundleSupply,
+    Content,
+    ahead,
+    content_of,
+    held_back,
+)
 from airlock.storage.frames import compress, this_encoder
+from tests.far.bundles import archive_of
 
 
 def frame_of(data: bytes) -> tuple[bytes, Expanded]:
@@ -79,3 +92,49 @@ def test_the_first_fault_ends_it_and_says_which() -> None:
         for each in ahead([(1, lambda: content("first")), (1, broken), (1, lambda: content("third"))]):
             seen.append(each.where)
     assert seen == ["first"]
+
+
+def nested(count: int, size: int = 200) -> tuple[Expanded, bytes, dict[str, bytes]]:
+    """A zip with so many gzip files: its expanded form, and what is in it."""
+    rows = b"".join(b"row %d of the table\n" % (n % 40) for n in range(size))
+    files = {f"data/{n}.json.gz": gzip.compress(rows + b"%d" % n, 6, mtime=0) for n in range(count)}
+    files |= {"plain.txt": b"plain"}
+    original, expanded = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(original, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    assert form_named("tree/1", "test").expand(original, expanded, PORTABLE)
+    data = expanded.getvalue()
+    return Expanded(form="tree/1", size=len(data), digest=digest_of(data)), data, files
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 41])
+def test_files_that_have_to_be_made_are_made_ahead_by_however_many_threads(count: int) -> None:
+    expanded, data, files = nested(count)
+    held = held_back(iter([data]), expanded, "test", None)
+    assert held.files is not None
+    found = {member.name: (member.size, b"".join(member.chunks)) for member in held.members()}
+    assert found == {name: (len(data), data) for name, data in files.items()}
+    assert [member.name for member in held.members()] == list(files)
+
+
+def test_more_files_to_be_made_than_may_be_held_are_made_when_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expanded, data, files = nested(20)
+    monkeypatch.setattr("airlock.storage.content.MADE", 19 * len(files["data/0.json.gz"]))
+    held = held_back(iter([data]), expanded, "test", None)
+    assert held.files is None
+    assert {member.name: b"".join(member.chunks) for member in held.members()} == files
+
+
+def test_the_largest_of_a_bundle_comes_first() -> None:
+    sizes = {name: len(name) for name in ("b", "aaa", "cc", "d")}
+    frames = {name: frame_of(name.encode()) for name in sizes}
+    members = {frame_name(expanded.digest): frame for frame, expanded in frames.values()}
+    supply = BundleSupply(Archive(io.BytesIO(archive_of(members)), "bundle"))
+    wanted = [expanded for _, expanded in frames.values()]
+    orders = [
+        [each.expanded.size for each in supply.contents(order, None)] for order in (wanted, wanted[::-1])
+    ]
+    assert orders == [[3, 2, 1, 1]] * 2
