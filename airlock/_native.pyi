@@ -54,3 +54,8 @@ def write_files(
     """Create files below the directory `root`, with their parents; no link below it is followed. A file is `(path, mode,
     source, offset, size, like)`: a part of a source, which is bytes or the path of a file to read. Where the file
     `like` has the very same bytes and mode, the path becomes another name of it. Returns the SHA-256 of each. Raises OSError; files before and behind the one that failed may then be there."""
+
+def link_files(root: str, files: Sequence[tuple[str, str, int, int, bytes]], threads: int) -> list[bool]:
+    """Make each path another name of a file, with its parents, below the directory `root`; no link below it is followed. A
+    file is `(path, like, mode, size, sum)`: `like` must have that mode, size in bytes and SHA-256. Returns which were; the
+    others are not there, or were there before."""

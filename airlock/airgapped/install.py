@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from airlock.airgapped.host import Host, Interpreter, this_host
 from airlock.airgapped.preflight import check_codecs_of, check_machine, check_site
+from airlock.airgapped.reuse import take_over
 from airlock.airgapped.site import (
     FRAMES,
     ROOT_OF_TRUST,
@@ -131,8 +132,9 @@ def _stage(
     number = site.next_number()
     layout = Layout(writer=_Staging.beside_current(site, number))
     place = _place(site, number, base)
+    take_over(site, bundle.index, bundle.supply.held, staging_of(number), layout)
     frames = _Frames(site=site)
-    with closing(frames.kept(bundle.contents(site.path(STATE)))) as contents:
+    with closing(frames.kept(bundle.contents(site.path(STATE), layout.labels))) as contents:
         lay_out(contents, bundle.index, place, layout, choices.kinds, world.reporter)
     site.disk.sync()
     for name in frames.fresh:
@@ -150,6 +152,7 @@ def _stage(
         python=base.path,
         tree=layout.tree,
         owners=layout.owners,
+        shared=frozenset(layout.shared),
     )
     site.record(generation)
     site.disk.rename(staging_of(number), directory_of(number))

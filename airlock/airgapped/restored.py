@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from airlock.core.digest import Digest
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import Full, Keep, Patch, Row
 from airlock.formats.index import Expanded, frame_name
@@ -31,10 +32,16 @@ class DeltaSupply:
         fresh = (row.digest for row in self.delta.rows.rows if not isinstance(row, Keep))
         return sum(self.delta.expanded[digest].size for digest in fresh)
 
+    @property
+    def held(self) -> frozenset[Digest]:
+        return frozenset(row.digest for row in self.delta.rows.rows if isinstance(row, Keep))
+
     def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
         """In the order of the delta's rows, in which patches must be read."""
         patches = restored(self.base, self.delta, scratch or Path(tempfile.gettempdir()))
-        yield from ahead([self._job(row, patches, scratch) for row in self.delta.rows.rows], threads=1)
+        digests = {one.digest for one in wanted}
+        rows = [row for row in self.delta.rows.rows if row.digest in digests]
+        yield from ahead([self._job(row, patches, scratch) for row in rows], threads=1)
         for row, _ in patches:
             raise IntegrityError(self.delta.archive.where, f"a patch that no row has, of {row.digest}")
 

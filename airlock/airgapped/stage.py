@@ -1,7 +1,7 @@
 """Lay out a generation: a virtual environment (PEP 405) made without pip, and every artifact's files in it."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -57,8 +57,15 @@ class Layout:
     writer: Writer
     tree: dict[SafePath, Entry] = field(default_factory=dict)
     owners: dict[SafePath, str] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+    """As in a generation's record."""
     _names: dict[str, SafePath] = field(default_factory=dict)
     _folders: dict[str, SafePath] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Of what has a place already."""
+        return frozenset(self.owners.values())
 
     def file(self, owner: str, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
         if path in self.tree:
@@ -86,6 +93,12 @@ class Layout:
                     self._again(owner, file.path, part_of(new_file(source, file)), file.mode)
         return [entry.digest for file in files if isinstance(entry := self.tree[file.path], FileEntry)]
 
+    def keep(self, owner: str, entries: Mapping[SafePath, Entry]) -> None:
+        """Take over what is in place already."""
+        for path in entries:
+            self._claim(owner, path)
+        self.tree.update(entries)
+
     def link(self, owner: str, path: SafePath, target: str) -> None:
         self._claim(owner, path)
         self.writer.link(path, target)
@@ -95,6 +108,8 @@ class Layout:
         digest, size = OnlyCounting().file(path, chunks, mode)
         if owner == self.owners[path] or self.tree[path] != FileEntry(digest=digest, size=size, mode=mode):
             raise self._conflict(owner, path, path)
+        self.owners[path], other = sorted((owner, self.owners[path]))
+        self.shared.add(other)
         return digest, size
 
     def _claim(self, owner: str, path: SafePath) -> None:
@@ -143,13 +158,15 @@ def lay_out(
     kinds: KindNamed,
     reporter: Reporter,
 ) -> None:
-    """Put everything that the index names into the layout. `contents` has every expanded form of the index once, in an
-    order that is always the same. Raises IntegrityError."""
+    """Put everything that the index names into the layout, but for what that has. `contents` has every expanded form of
+    the index that it lacks once, in an order that is always the same. Raises IntegrityError."""
+    kept = layout.labels
     _environment(layout, index.target, place.interpreter)
     task = "placing"
-    reporter.start(task, sum(entry.expanded.size for entry in index.entries))
+    missing = [entry for entry in index.entries if entry.artifact.label not in kept]
+    reporter.start(task, sum(entry.expanded.size for entry in missing))
     entries: dict[Digest, list[IndexEntry]] = {}
-    for entry in index.entries:
+    for entry in missing:
         entries.setdefault(entry.expanded.digest, []).append(entry)
     for content in contents:
         for entry in entries.pop(content.expanded.digest):

@@ -88,10 +88,15 @@ class SignedBundle:
         if proof is not _ONLY_VERIFY_MAKES_ONE:
             raise TypeError("a bundle is trusted by verify_signatures() and verify() alone")
 
-    def contents(self, scratch: Path | None) -> Iterator[Content]:
+    def contents(self, scratch: Path | None, without: frozenset[str] = frozenset()) -> Iterator[Content]:
         """Each expanded form once, decompressed and checked (rule 7), always in the same order; large ones lie in the
-        folder `scratch` while they are used. Raises IntegrityError."""
-        wanted = {entry.expanded.digest: entry.expanded for entry in self.index.entries}
+        folder `scratch` while they are used. Those that artifacts with the labels `without` alone have are left out.
+        Raises IntegrityError."""
+        wanted = {
+            entry.expanded.digest: entry.expanded
+            for entry in self.index.entries
+            if entry.artifact.label not in without
+        }
         return self.supply.contents(tuple(wanted.values()), scratch)
 
     @property

@@ -31,7 +31,9 @@ class Generation:
     tree: Tree
     """Every file and link that was placed, by its path below the generation."""
     owners: Mapping[SafePath, str]
-    """Which artifact a path belongs to, by its label."""
+    """Which artifact a path belongs to, by its label; of several that have it, the first by label."""
+    shared: frozenset[str]
+    """The artifacts that have a file which belongs to another: `owners` does not tell all that they consist of."""
 
 
 def write_generation(generation: Generation) -> bytes:
@@ -45,6 +47,7 @@ def write_generation(generation: Generation) -> bytes:
             "version": generation.version,
             "release": generation.release,
             "python": generation.python,
+            "shared": sorted(generation.shared),
             "tree": [
                 {"path": path, "of": generation.owners[path], **_write_entry(entry)}
                 for path, entry in sorted(generation.tree.items())
@@ -80,6 +83,7 @@ def parse_generation(data: bytes, where: str) -> Generation:
         python=fields.text("python"),
         tree=tree,
         owners=owners,
+        shared=frozenset(fields.texts("shared")),
     )
     fields.done()
     return generation

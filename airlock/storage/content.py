@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, cast
 
-from airlock.core.digest import chunks_of, digest_of_stream
+from airlock.core.digest import Digest, chunks_of, digest_of_stream
 from airlock.core.expanded import Member, form_named
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, IndexEntry, frame_name
@@ -117,6 +117,10 @@ class Supply(Protocol):
     def frames(self) -> int:
         """Bytes that the frames for the site's store take, at most."""
 
+    @property
+    def held(self) -> frozenset[Digest]:
+        """Contents whose frames come out of the site's store."""
+
 
 class BundleSupply:
     """The frames of a bundle."""
@@ -127,6 +131,10 @@ class BundleSupply:
     @property
     def frames(self) -> int:
         return sum(span.size for span in self._archive.members.values())
+
+    @property
+    def held(self) -> frozenset[Digest]:
+        return frozenset()
 
     def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
         """The largest first: a thread that begins with the last of them would be the only one at work."""

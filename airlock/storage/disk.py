@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from airlock.core.digest import CHUNK, Digest, Hasher, digest_from
+from airlock.core.digest import CHUNK, Digest, Hasher, digest_from, digest_of_stream, hex_of
 from airlock.core.native import native
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,6 +45,16 @@ class NewFile(NamedTuple):
     like: str = ""
 
 
+class KeptFile(NamedTuple):
+    """A path to become another name of the file `like`, if that is still as it was."""
+
+    path: str
+    like: str
+    mode: int
+    size: int
+    digest: Digest
+
+
 class Disk(Protocol):
     """Paths are relative to the root, with `/`. Every method raises OSError; none follows a link below the root."""
 
@@ -57,6 +67,10 @@ class Disk(Protocol):
 
     def write_all(self, files: Sequence[NewFile]) -> list[Digest]:
         """As `write`, for many files and in any order. Returns their digests."""
+
+    def link_all(self, files: Sequence[KeptFile]) -> list[bool]:
+        """Make each path another name of a regular file, with its parents, where that has the mode, size and digest.
+        Returns which were made."""
 
     def symlink(self, target: str, path: str) -> None:
         """Create a link that says `target`."""
@@ -107,6 +121,14 @@ class RealDisk:
         threads = _THREADS if sum(file.size for file in files) > _FEW else 1
         root = f"/proc/self/fd/{self._directory('')}"
         return [digest_from(data) for data in fast.write_files(root, sources, rows, threads)]
+
+    def link_all(self, files: Sequence[KeptFile]) -> list[bool]:
+        if (fast := native()) is None:
+            return [self._keep(file) for file in files]
+        threads = _THREADS if sum(file.size for file in files) > _FEW else 1
+        rows = [(*file[:4], bytes.fromhex(hex_of(file.digest))) for file in files]
+        made: list[bool] = fast.link_files(f"/proc/self/fd/{self._directory('')}", rows, threads)
+        return made
 
     def symlink(self, target: str, path: str) -> None:
         folder, name = self._place(path)
@@ -165,6 +187,15 @@ class RealDisk:
             os.close(self._open.popitem(last=False)[1])
         return descriptor
 
+    def _keep(self, file: KeptFile) -> bool:
+        twin = self._twin(file.like, file.mode)
+        if twin is None:
+            return False
+        with twin:
+            if os.fstat(twin.fileno()).st_size != file.size or digest_of_stream(twin)[0] != file.digest:
+                return False
+        return self._link(file.like, file.path)
+
     def _twin(self, path: str, mode: int) -> BinaryIO | None:
         try:
             folder, name = self._place(path)
@@ -180,14 +211,20 @@ class RealDisk:
     def _write_like(self, twin: BinaryIO, like: str, path: str, stream: Iterator[bytes], mode: int) -> None:
         """Compare while the new content passes; on the first difference write what was equal, then the rest."""
         equal, other = _compare(stream, twin)
+        if not other and not twin.read(1) and self._link(like, path):
+            return
         folder, name = self._place(path)
-        if not other and not twin.read(1):
-            source, old = self._place(like)
-            with suppress(OSError):
-                os.link(old, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
-                return
         twin.seek(0)
         _create(folder, name, chain(_first(twin, equal), [other], stream), mode)
+
+    def _link(self, like: str, path: str) -> bool:
+        folder, name = self._place(path)
+        source, old = self._place(like)
+        try:
+            os.link(old, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
 
 def part_of(file: NewFile) -> Iterator[bytes]:

@@ -24,7 +24,8 @@ const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(write_files, module)?)
+    module.add_function(wrap_pyfunction!(write_files, module)?)?;
+    module.add_function(wrap_pyfunction!(link_files, module)?)
 }
 
 type Sum = [u8; 32];
@@ -32,6 +33,10 @@ type Sum = [u8; 32];
 /// `(path, mode, source, offset, size, like)`.
 #[derive(FromPyObject)]
 struct Job(String, u32, usize, u64, u64, String);
+
+/// `(path, like, mode, size, sum)`.
+#[derive(FromPyObject)]
+struct Kept(String, String, u32, u64, Vec<u8>);
 
 enum Source<'a> {
     Memory(&'a [u8]),
@@ -57,8 +62,22 @@ fn write_files<'py>(
     for job in &files {
         check(job, &sources)?;
     }
-    let sums = py.detach(|| write_all(&top, &sources, &files, threads)).map_err(failure)?;
+    let place = |site: &mut Site, job: &Job| {
+        site.place(job, &sources[job.2]).map_err(|errno| Failure { errno, path: job.0.clone() })
+    };
+    let sums = py.detach(|| in_threads(&top, &files, threads, |job| job.4, place)).map_err(failure)?;
     Ok(sums.iter().map(|sum| PyBytes::new(py, sum)).collect())
+}
+
+#[pyfunction]
+fn link_files(py: Python<'_>, root: &str, files: Vec<Kept>, threads: usize) -> PyResult<Vec<bool>> {
+    let top = open(root, FOLDER - OFlags::NOFOLLOW, Mode::empty())
+        .map_err(|errno| failure(Failure { errno, path: root.to_owned() }))?;
+    if let Some(odd) = files.iter().find(|file| !(plain(&file.0) && plain(&file.1))) {
+        return Err(PyValueError::new_err(format!("not a file to keep: {:?}", odd.0)));
+    }
+    let keep = |site: &mut Site, file: &Kept| Ok(site.keep(file).is_some());
+    py.detach(|| in_threads(&top, &files, threads, |file| file.3, keep)).map_err(failure)
 }
 
 fn source_of<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Source<'a>> {
@@ -82,11 +101,14 @@ fn check(job: &Job, sources: &[Source]) -> PyResult<()> {
         (Some(Source::File(_)), Some(end)) => end <= i64::MAX as u64,
         _ => false,
     };
-    let plain = |path: &str| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if inside && plain(&job.0) && (job.5.is_empty() || plain(&job.5)) && job.1 & !0o7777 == 0 {
         return Ok(());
     }
     Err(PyValueError::new_err(format!("not a file to write: {:?}", job.0)))
+}
+
+fn plain(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn failure(failure: Failure) -> PyErr {
@@ -96,22 +118,26 @@ fn failure(failure: Failure) -> PyErr {
     PyOSError::new_err((code, text, failure.path))
 }
 
-fn write_all(top: &OwnedFd, sources: &[Source], jobs: &[Job], threads: usize) -> Result<Vec<Sum>, Failure> {
-    let mut sums = vec![Sum::default(); jobs.len()];
-    let blocks = Mutex::new(blocks_of(jobs, &mut sums).into_iter());
+/// What `run` makes of each job. The first failure ends it.
+fn in_threads<J: Sync, R: Clone + Default + Send>(
+    top: &OwnedFd,
+    jobs: &[J],
+    threads: usize,
+    size: impl Fn(&J) -> u64,
+    run: impl Fn(&mut Site, &J) -> Result<R, Failure> + Sync,
+) -> Result<Vec<R>, Failure> {
+    let mut made = vec![R::default(); jobs.len()];
+    let blocks = Mutex::new(blocks_of(jobs, &mut made, size).into_iter());
     let stop = AtomicBool::new(false);
     let work = || -> Result<(), Failure> {
         let mut site = Site { top, open: HashMap::new(), buffer: vec![0; CHUNK] };
         loop {
-            let Some((jobs, sums)) = blocks.lock().ok().and_then(|mut left| left.next()) else { return Ok(()) };
-            for (job, sum) in jobs.iter().zip(sums) {
+            let Some((jobs, made)) = blocks.lock().ok().and_then(|mut left| left.next()) else { return Ok(()) };
+            for (job, made) in jobs.iter().zip(made) {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                *sum = site.place(job, &sources[job.2]).map_err(|errno| {
-                    stop.store(true, Ordering::Relaxed);
-                    Failure { errno, path: job.0.clone() }
-                })?;
+                *made = run(&mut site, job).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
             }
         }
     };
@@ -122,25 +148,30 @@ fn write_all(top: &OwnedFd, sources: &[Source], jobs: &[Job], threads: usize) ->
         theirs.fold(mine, |found, other| found.and(other))
     })?;
     drop(blocks);
-    Ok(sums)
+    Ok(made)
 }
 
 /// Neighbours stay together, for they share directories.
-fn blocks_of<'a>(jobs: &'a [Job], sums: &'a mut [Sum]) -> Vec<(&'a [Job], &'a mut [Sum])> {
-    let share = jobs.iter().map(|job| job.4 + PER_FILE).sum::<u64>() / BLOCKS as u64;
+fn blocks_of<'a, J, R>(
+    jobs: &'a [J],
+    made: &'a mut [R],
+    size: impl Fn(&J) -> u64,
+) -> Vec<(&'a [J], &'a mut [R])> {
+    let cost = |job: &J| size(job).saturating_add(PER_FILE);
+    let share = jobs.iter().map(cost).fold(0, u64::saturating_add) / BLOCKS as u64;
     let mut blocks = Vec::with_capacity(BLOCKS + 1);
-    let (mut jobs, mut sums) = (jobs, sums);
+    let (mut jobs, mut made) = (jobs, made);
     while !jobs.is_empty() {
-        let mut weight = 0;
+        let mut weight: u64 = 0;
         let count = jobs.iter().take_while(|job| {
             let fits = weight <= share;
-            weight += job.4 + PER_FILE;
+            weight = weight.saturating_add(cost(job));
             fits
         });
         let count = count.count().max(1);
-        let (block, left) = sums.split_at_mut(count);
+        let (block, left) = made.split_at_mut(count);
         blocks.push((&jobs[..count], block));
-        (jobs, sums) = (&jobs[count..], left);
+        (jobs, made) = (&jobs[count..], left);
     }
     blocks
 }
@@ -176,17 +207,8 @@ impl Site<'_> {
     /// Make `path` another name of `like` where that has the very same bytes and mode.
     fn share(&mut self, job: &Job, source: &Source) -> Option<Sum> {
         let Job(path, mode, _, _, size, like) = job;
-        let (size, mode) = (*size, Mode::from_raw_mode(*mode));
-        let (folder, name) = cut(like);
-        self.find(folder).ok()?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let old = openat(self.at(folder).ok()?, name, flags, Mode::empty()).ok()?;
-        let found = fstat(&old).ok()?;
-        let bits = Mode::from_raw_mode(found.st_mode) & Mode::from_raw_mode(0o7777);
-        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || bits != mode || found.st_size as u64 != size {
-            return None;
-        }
-        let mut theirs = vec![0; CHUNK.min(size as usize)];
+        let old = self.twin(like, *mode, *size)?;
+        let mut theirs = vec![0; CHUNK.min(*size as usize)];
         let sum = each(source, job, &mut self.buffer, |chunk| {
             let mut at = 0;
             while at < chunk.len() {
@@ -199,13 +221,48 @@ impl Site<'_> {
             Ok(())
         })
         .ok()?;
+        self.link(like, path).map(|()| sum)
+    }
+
+    /// Make `path` another name of `like` where that has this mode, size and digest.
+    fn keep(&mut self, file: &Kept) -> Option<()> {
+        let Kept(path, like, mode, size, sum) = file;
+        let old = self.twin(like, *mode, *size)?;
+        let mut hasher = Sha256::new();
+        let mut left = *size;
+        while left > 0 {
+            let wanted = CHUNK.min(left as usize);
+            let count = retry_on_intr(|| read(&old, &mut self.buffer[..wanted])).ok().filter(|&count| count > 0)?;
+            hasher.update(&self.buffer[..count]);
+            left -= count as u64;
+        }
+        if hasher.finalize()[..] != sum[..] {
+            return None;
+        }
+        self.link(like, path)
+    }
+
+    /// The file `like`, where it has this mode and size.
+    fn twin(&mut self, like: &str, mode: u32, size: u64) -> Option<OwnedFd> {
+        let (folder, name) = cut(like);
+        self.find(folder).ok()?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let old = openat(self.at(folder).ok()?, name, flags, Mode::empty()).ok()?;
+        let found = fstat(&old).ok()?;
+        let bits = Mode::from_raw_mode(found.st_mode) & Mode::from_raw_mode(0o7777);
+        let same = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+            && bits == Mode::from_raw_mode(mode)
+            && found.st_size as u64 == size;
+        same.then_some(old)
+    }
+
+    fn link(&mut self, like: &str, path: &str) -> Option<()> {
         let (folder, name) = cut(path);
         let (before, old_name) = cut(like);
         self.enter(folder).ok()?;
         self.find(before).ok()?;
         self.enter(folder).ok()?;
-        linkat(self.at(before).ok()?, old_name, self.at(folder).ok()?, name, AtFlags::empty()).ok()?;
-        Some(sum)
+        linkat(self.at(before).ok()?, old_name, self.at(folder).ok()?, name, AtFlags::empty()).ok()
     }
 
     /// A directory that `enter` or `find` has opened.

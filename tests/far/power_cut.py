@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airlock.core.digest import Digest
-from airlock.storage.disk import NewFile, RealDisk, part_of
+from airlock.storage.disk import KeptFile, NewFile, RealDisk, part_of
 
 
 class PowerCut(BaseException):
@@ -35,6 +35,13 @@ class FailingDisk:
 
     def write_all(self, files: Sequence[NewFile]) -> list[Digest]:
         return [self.write(file.path, part_of(file), file.mode, file.like)[0] for file in files]
+
+    def link_all(self, files: Sequence[KeptFile]) -> list[bool]:
+        return [self._link(file) for file in files]
+
+    def _link(self, file: KeptFile) -> bool:
+        self._spend()
+        return self._disk.link_all([file])[0]
 
     def _half(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

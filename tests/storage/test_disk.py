@@ -10,7 +10,7 @@ import pytest
 
 from airlock.core.digest import digest_of
 from airlock.core.native import native
-from airlock.storage.disk import NewFile, RealDisk
+from airlock.storage.disk import KeptFile, NewFile, RealDisk
 from tests.far.power_cut import FailingDisk
 from tests.native import needs_native
 
@@ -100,3 +100,44 @@ def test_a_source_that_is_too_short_is_an_error(tmp_path: Path) -> None:
             disk.write_all([NewFile("x", 0o644, str(tmp_path / "short"), 1, 3)])
         assert caught.value.errno == errno.EIO
         disk.close()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_only_a_file_as_it_was_recorded_is_linked(
+    tmp_path: Path, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast:
+        monkeypatch.setattr("airlock.storage.disk.native", lambda: None)
+    disk = RealDisk(tmp_path / "root")
+    disk.write_all([NewFile("1/a", 0o644, CONTENT, 0, 700_000), NewFile("1/b", 0o644, b"", 0, 0)])
+    (tmp_path / "root/linked").symlink_to("1")
+    (tmp_path / "root/1/link").symlink_to("a")
+    whole, empty = digest_of(CONTENT), digest_of(b"")
+    found = disk.link_all(
+        [
+            KeptFile("2/a", "1/a", 0o644, 700_000, whole),
+            KeptFile("2/x/b", "1/b", 0o644, 0, empty),
+            KeptFile("2/mode", "1/a", 0o600, 700_000, whole),
+            KeptFile("2/size", "1/a", 0o644, 699_999, digest_of(CONTENT[:-1])),
+            KeptFile("2/sum", "1/a", 0o644, 700_000, empty),
+            KeptFile("2/link", "1/link", 0o644, 700_000, whole),
+            KeptFile("2/way", "linked/a", 0o644, 700_000, whole),
+            KeptFile("2/gone", "1/c", 0o644, 0, empty),
+            KeptFile("2/folder", "1", 0o755, 0, empty),
+            KeptFile("1/b", "1/a", 0o644, 700_000, whole),
+        ]
+    )
+    disk.close()
+    assert found == [True, True, *(False for _ in range(8))]
+    made = {str(path.relative_to(tmp_path / "root/2")) for path in (tmp_path / "root/2").rglob("*")}
+    assert made == {"a", "x", "x/b"}
+    assert (tmp_path / "root/2/a").samefile(tmp_path / "root/1/a")
+
+
+@needs_native
+@pytest.mark.parametrize(("path", "like"), [("../x", "a"), ("x", "/etc/passwd"), ("x", "../y"), ("", "a")])
+def test_the_native_loop_links_nothing_outside_its_root(tmp_path: Path, path: str, like: str) -> None:
+    fast = native()
+    assert fast is not None
+    with pytest.raises(ValueError, match="not a file to keep"):
+        fast.link_files(str(tmp_path), [(path, like, 0o644, 0, bytes(32))], 1)

@@ -1,0 +1,99 @@
+"""What an update takes over from the generation in use as it is: an artifact's files become other names of those that lie
+there, and its content is not read at all.
+
+An artifact is taken over where the signed index says of it the very same as the index of the generation in use, its content
+comes from the site's own store, and every file that the generation's record has of it still has its size, mode and digest.
+What depends on the generation's own path, scripts above all, lies in `bin`: an artifact with files there is placed anew, and
+so is one of whose files a single one is not as recorded.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from airlock.airgapped.site import Site, directory_of, index_of
+from airlock.airgapped.stage import Layout
+from airlock.core.digest import Digest, digest_of
+from airlock.core.paths import SafePath
+from airlock.core.tree import FileEntry
+from airlock.errors import IntegrityError
+from airlock.formats.generation import Generation
+from airlock.formats.index import BundleIndex, IndexEntry, parse_index
+from airlock.storage.disk import KeptFile
+
+_OWN = ("bin/",)
+"""Where files may name the generation that they lie in."""
+Files = Mapping[SafePath, FileEntry]
+
+
+def take_over(site: Site, index: BundleIndex, held: frozenset[Digest], folder: str, layout: Layout) -> None:
+    """Link into `folder`, and add to the layout, what can be taken over; `held` are contents that would come out of the
+    site's store. Raises OSError."""
+    if not held or (current := site.current_generation()) is None:
+        return
+    wanted = _unchanged(site, index, held, current)
+    owned: dict[str, dict[SafePath, FileEntry]] = {label: {} for label in wanted - current.shared}
+    for path, entry in current.tree.items():
+        if (files := owned.get(label := current.owners[path])) is None:
+            continue
+        if isinstance(entry, FileEntry) and not path.startswith(_OWN):
+            files[path] = entry
+        else:
+            del owned[label]
+    shared = directory_of(current.content)
+    linked = iter(
+        site.disk.link_all(
+            [
+                KeptFile(f"{folder}/{path}", f"{shared}/{path}", entry.mode, entry.size, entry.digest)
+                for files in owned.values()
+                for path, entry in files.items()
+            ]
+        )
+    )
+    for label, files in owned.items():
+        made = [path for path, done in zip(files, linked) if done]  # noqa: B905
+        if len(made) == len(files):
+            layout.keep(label, files)
+        else:
+            _undo(site, folder, made)
+
+
+def _undo(site: Site, folder: str, paths: list[SafePath]) -> None:
+    for path in paths:
+        site.disk.remove(f"{folder}/{path}")
+
+
+def _unchanged(
+    site: Site, index: BundleIndex, held: frozenset[Digest], current: Generation
+) -> frozenset[str]:
+    """Labels of artifacts of which both indexes say the same, and whose frames are there."""
+    before = _index_of(site, current)
+    if before is None or before.target != index.target:
+        return frozenset()
+    old = _by_label(before)
+    return frozenset(
+        label
+        for label, entry in _by_label(index).items()
+        if entry == old.get(label)
+        and entry.expanded.digest in held
+        and site.path(f"store/{entry.frame}").is_file()
+    )
+
+
+def _index_of(site: Site, current: Generation) -> BundleIndex | None:
+    """None where it is not there as it was signed."""
+    path = site.path(index_of(current.index))
+    with suppress(OSError, IntegrityError):
+        data = path.read_bytes()
+        if digest_of(data) == current.index:
+            return parse_index(data, str(path))
+    return None
+
+
+def _by_label(index: BundleIndex) -> Mapping[str, IndexEntry]:
+    """Of labels that one entry has."""
+    entries: dict[str, IndexEntry] = {}
+    twice: set[str] = set()
+    for entry in index.entries:
+        if entries.setdefault(entry.artifact.label, entry) is not entry:
+            twice.add(entry.artifact.label)
+    return {label: entry for label, entry in entries.items() if label not in twice}
