@@ -1,17 +1,29 @@
 """The contents that a delta and the site's own frames give: kept, carried whole, or restored by a patch."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from airlock.core.digest import Digest
 from airlock.errors import IntegrityError
-from airlock.formats.delta_index import Full, Keep, Patch, Row
+from airlock.formats.delta_index import Full, Keep, Patch
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
-from airlock.storage.content import Content, Job, ahead, content_of, held_back, weight_of, with_frame
+from airlock.storage.content import (
+    Content,
+    Job,
+    Turns,
+    ahead,
+    content_of,
+    held_back,
+    weight_of,
+    with_files,
+    with_frame,
+)
 from airlock.storage.restore import Delta, FrameSource, check_base_index, read_delta, restored
 
 LEVEL = 1
@@ -37,19 +49,22 @@ class DeltaSupply:
         return frozenset(row.digest for row in self.delta.rows.rows if isinstance(row, Keep))
 
     def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
-        """In the order of the delta's rows, in which patches must be read."""
+        """In the order of the delta's rows, in which patches must be read: while one is, another thread works on what
+        the one before made."""
         patches = restored(self.base, self.delta, scratch or Path(tempfile.gettempdir()))
         digests = {one.digest for one in wanted}
         rows = [row for row in self.delta.rows.rows if row.digest in digests]
-        yield from ahead([self._job(row, patches, scratch) for row in rows], threads=1)
+        turns, number, jobs = Turns(), count(), list[Job]()
+        for row in rows:
+            expanded = self.delta.expanded[row.digest]
+            if isinstance(row, Patch):
+                turn = partial(turns.wait, next(number))
+                jobs.append((weight_of(expanded), partial(self._patched, patches, turn, expanded, scratch)))
+            else:
+                jobs.append((weight_of(expanded), partial(self._whole, row, expanded, scratch)))
+        yield from ahead(jobs)
         for row, _ in patches:
             raise IntegrityError(self.delta.archive.where, f"a patch that no row has, of {row.digest}")
-
-    def _job(self, row: Row, patches: Patches, scratch: Path | None) -> Job:
-        expanded = self.delta.expanded[row.digest]
-        if isinstance(row, Patch):
-            return weight_of(expanded), partial(self._patched, expanded, patches, scratch)
-        return weight_of(expanded), partial(self._whole, row, expanded, scratch)
 
     def _whole(self, row: Keep | Full, expanded: Expanded, scratch: Path | None) -> Content:
         if isinstance(row, Keep):
@@ -59,11 +74,19 @@ class DeltaSupply:
         with stream:
             return content_of(stream, expanded, f"{source}: {frame_name(row.digest)}", scratch)
 
-    def _patched(self, expanded: Expanded, patches: Patches, scratch: Path | None) -> Content:
-        row, chunks = next(patches)
-        assert row.digest == expanded.digest, "patches come in the order of the rows"
-        where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
-        return with_frame(held_back(chunks, expanded, where, scratch), LEVEL)
+    def _patched(
+        self,
+        patches: Patches,
+        turn: Callable[[], AbstractContextManager[None]],
+        expanded: Expanded,
+        scratch: Path | None,
+    ) -> Content:
+        with turn():
+            row, chunks = next(patches)
+            assert row.digest == expanded.digest, "patches come in the order of the rows"
+            where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
+            content = held_back(chunks, expanded, where, scratch)
+        return with_frame(with_files(content), LEVEL)
 
 
 def delta_supply(base: FrameSource, archive: Archive) -> DeltaSupply:

@@ -6,9 +6,11 @@ come next are decompressed by another thread, as long as all of them together ho
 
 import io
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -158,9 +160,11 @@ def content_of(stream: BinaryIO, expanded: Expanded, where: str, scratch: Path |
     """Decompress a frame and compare its digest. Raises IntegrityError."""
     if expanded.size <= IN_MEMORY and len(data := stream.read(_MAX_FRAME + 1)) <= _MAX_FRAME:
         held = decompress_whole(data, expanded.digest, expanded.size, where)
-        return _content(expanded, where, held, _frame_of(data))
+        return with_files(Content(expanded=expanded, where=where, held=held, frame=_frame_of(data)))
     stream.seek(0)
-    return held_back(decompress(stream, expanded.digest, expanded.size, where), expanded, where, scratch)
+    return with_files(
+        held_back(decompress(stream, expanded.digest, expanded.size, where), expanded, where, scratch)
+    )
 
 
 def _frame_of(data: bytes) -> Frame:
@@ -170,25 +174,20 @@ def _frame_of(data: bytes) -> Frame:
 def held_back(chunks: Iterator[bytes], expanded: Expanded, where: str, scratch: Path | None) -> Content:
     """What passes, once the last chunk was taken: `chunks` ends with an IntegrityError where its digest is wrong."""
     if expanded.size <= IN_MEMORY:
-        return _content(expanded, where, b"".join(chunks))
+        return Content(expanded=expanded, where=where, held=b"".join(chunks))
     file = tempfile.TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115
     try:
         for chunk in chunks:
             file.write(chunk)
-        return _content(expanded, where, file)
+        return Content(expanded=expanded, where=where, held=file)
     except BaseException:
         file.close()
         raise
 
 
-def _content(
-    expanded: Expanded, where: str, held: bytes | IO[bytes], frame: "Frame | None" = None
-) -> Content:
-    """All that can be known before it is used, as this is done ahead by another thread."""
-    content = Content(expanded=expanded, where=where, held=held, frame=frame)
-    if expanded.form == "raw/1":
-        return content
-    return replace(content, files=_files(content))
+def with_files(content: Content) -> Content:
+    """With all that can be known before it is used, as this is done ahead by another thread."""
+    return content if content.expanded.form == "raw/1" else replace(content, files=_files(content))
 
 
 def _files(content: Content) -> "Files | None":
@@ -207,38 +206,50 @@ def _files(content: Content) -> "Files | None":
 
 def _made(content: Content, numbers: Sequence[int]) -> dict[int, bytes] | None:
     """The members of these numbers, by two threads where they are many; None where they are more than MADE bytes."""
+    queue = _Queue(numbers)
     if len(numbers) < _MANY:
-        return _share(content, frozenset(numbers), MADE) if numbers else {}
+        return _share(content, queue) if numbers else {}
     with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
-        theirs = other.submit(_share, content, frozenset(numbers[1::2]), MADE // 2)
-        ours = _share(content, frozenset(numbers[::2]), MADE // 2)
+        theirs = other.submit(_share, content, queue)
+        ours = _share(content, queue)
         rest = theirs.result()
     return None if ours is None or rest is None else ours | rest
 
 
-def _share(content: Content, numbers: frozenset[int], limit: int) -> dict[int, bytes] | None:
-    """None where they are more than `limit` bytes. The others are skipped, which costs next to nothing."""
+class _Queue:
+    """Members to be made, and how many bytes of them may still be held."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self._numbers, self._left, self._lock = iter(numbers), MADE, threading.Lock()
+
+    def next(self) -> int:
+        """-1 at the end."""
+        with self._lock:
+            return next(self._numbers, -1)
+
+    def hold(self, size: int) -> bool:
+        """False where that is too much."""
+        with self._lock:
+            self._left -= size
+            return self._left >= 0
+
+
+def _share(content: Content, queue: _Queue) -> dict[int, bytes] | None:
+    """What this thread gets of the queue; None where that is full. The other members are skipped, which costs little."""
     made: dict[int, bytes] = {}
+    wanted = queue.next()
     for number, member in enumerate(content.members()):
-        if number not in numbers:
+        if number != wanted:
             continue
-        data = _at_most(member.chunks, limit)
-        if data is None:
-            return None
-        limit -= len(data)
-        made[number] = data
+        chunks: list[bytes] = []
+        for chunk in member.chunks:
+            if not queue.hold(len(chunk)):
+                return None
+            chunks.append(chunk)
+        made[number] = b"".join(chunks)
+        if (wanted := queue.next()) < 0:
+            break
     return made
-
-
-def _at_most(chunks: Iterator[bytes], limit: int) -> bytes | None:
-    """None where they are more."""
-    kept: list[bytes] = []
-    for chunk in chunks:
-        limit -= len(chunk)
-        if limit < 0:
-            return None
-        kept.append(chunk)
-    return b"".join(kept)
 
 
 def with_frame(content: Content, level: int) -> Content:
@@ -255,6 +266,24 @@ def with_frame(content: Content, level: int) -> Content:
 
 Job = tuple[int, Callable[[], Content]]
 """Bytes of memory that it will hold, and what makes it."""
+
+
+class Turns:
+    """Parts of jobs that must be done one after the other, by their numbers from 0. The jobs must begin in that order."""
+
+    def __init__(self) -> None:
+        self._turn, self._changed = 0, threading.Condition()
+
+    @contextmanager
+    def wait(self, number: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._turn == number)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._turn += 1
+                self._changed.notify_all()
 
 
 def ahead(jobs: Sequence[Job], threads: int = 2) -> Iterator[Content]:

@@ -138,10 +138,11 @@ class RealDisk:
         before, old = self._place(source)
         after, new = self._place(path)
         os.rename(old, new, src_dir_fd=before, dst_dir_fd=after)
-        self._forget()
+        self._forget(source)
+        self._forget(path)
 
     def remove(self, path: str) -> None:
-        self._forget()
+        self._forget(path)
         folder, name = self._place(path)
         with suppress(FileNotFoundError):
             if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
@@ -161,11 +162,13 @@ class RealDisk:
             _sync_filesystem(self._directory(""))
 
     def close(self) -> None:
-        self._forget()
-
-    def _forget(self) -> None:
         while self._open:
             os.close(self._open.popitem()[1])
+
+    def _forget(self, path: str) -> None:
+        """What is open of a directory and below it, as it goes or moves."""
+        for known in [known for known in self._open if f"{known}/".startswith(f"{path}/")]:
+            os.close(self._open.pop(known))
 
     def _place(self, path: str) -> tuple[int, str]:
         folder, _, name = path.rpartition("/")

@@ -5,6 +5,7 @@ import io
 import threading
 import tracemalloc
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from airlock.storage.content import (
     IN_MEMORY,
     BundleSupply,
     Content,
+    Turns,
     ahead,
     content_of,
     held_back,
+    with_files,
 )
 from airlock.storage.frames import compress, this_encoder
 from tests.far.bundles import archive_of
@@ -111,7 +114,7 @@ def nested(count: int, size: int = 200) -> tuple[Expanded, bytes, dict[str, byte
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 41])
 def test_files_that_have_to_be_made_are_made_ahead_by_however_many_threads(count: int) -> None:
     expanded, data, files = nested(count)
-    held = held_back(iter([data]), expanded, "test", None)
+    held = with_files(held_back(iter([data]), expanded, "test", None))
     assert held.files is not None
     found = {member.name: (member.size, b"".join(member.chunks)) for member in held.members()}
     assert found == {name: (len(data), data) for name, data in files.items()}
@@ -123,7 +126,7 @@ def test_more_files_to_be_made_than_may_be_held_are_made_when_they_are_asked_for
 ) -> None:
     expanded, data, files = nested(20)
     monkeypatch.setattr("airlock.storage.content.MADE", 19 * len(files["data/0.json.gz"]))
-    held = held_back(iter([data]), expanded, "test", None)
+    held = with_files(held_back(iter([data]), expanded, "test", None))
     assert held.files is None
     assert {member.name: b"".join(member.chunks) for member in held.members()} == files
 
@@ -138,3 +141,24 @@ def test_the_largest_of_a_bundle_comes_first() -> None:
         [each.expanded.size for each in supply.contents(order, None)] for order in (wanted, wanted[::-1])
     ]
     assert orders == [[3, 2, 1, 1]] * 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_turns_are_taken_in_their_order_though_one_fails(fails: bool) -> None:
+    turns, seen = Turns(), list[int]()
+
+    def take(number: int) -> None:
+        with turns.wait(number):
+            seen.append(number)
+            if fails and number == 1:
+                raise ValueError
+
+    others = [threading.Thread(target=take, args=(number,), daemon=True) for number in (3, 2)]
+    for other in others:
+        other.start()
+    take(0)
+    with pytest.raises(ValueError) if fails else nullcontext():
+        take(1)
+    for other in others:
+        other.join()
+    assert seen == [0, 1, 2, 3]
