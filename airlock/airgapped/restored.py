@@ -1,7 +1,7 @@
 """The contents that a delta and the site's own frames give: kept, carried whole, or restored by a patch."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 
 from airlock.core.digest import Digest
-from airlock.errors import IntegrityError
 from airlock.formats.delta_index import Full, Keep, Patch
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
@@ -24,11 +23,13 @@ from airlock.storage.content import (
     with_files,
     with_frame,
 )
-from airlock.storage.restore import Delta, FrameSource, check_base_index, read_delta, restored
+from airlock.storage.delta_streams import StreamReader, open_streams
+from airlock.storage.restore import Delta, FrameSource, check_base_index, fetch, patched, read_delta
 
 LEVEL = 1
 """Of the frames that are kept of what patches restored. A higher one costs more than it saves at a site."""
-Patches = Iterator[tuple[Patch, Iterator[bytes]]]
+Streams = Mapping[str, StreamReader]
+Turn = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +50,25 @@ class DeltaSupply:
         return frozenset(row.digest for row in self.delta.rows.rows if isinstance(row, Keep))
 
     def contents(self, wanted: Sequence[Expanded], scratch: Path | None) -> Iterator[Content]:
-        """In the order of the delta's rows, in which patches must be read: while one is, another thread works on what
-        the one before made."""
-        patches = restored(self.base, self.delta, scratch or Path(tempfile.gettempdir()))
+        """In the order of the delta's rows, in which patches must be read: while one is, another thread prepares the
+        next, or works on what the one before made."""
         digests = {one.digest for one in wanted}
         rows = [row for row in self.delta.rows.rows if row.digest in digests]
+        streams = open_streams(self.delta.archive) if any(isinstance(row, Patch) for row in rows) else {}
         turns, number, jobs = Turns(), count(), list[Job]()
         for row in rows:
-            expanded = self.delta.expanded[row.digest]
+            weight = weight_of(self.delta.expanded[row.digest])
             if isinstance(row, Patch):
                 turn = partial(turns.wait, next(number))
-                jobs.append((weight_of(expanded), partial(self._patched, patches, turn, expanded, scratch)))
+                jobs.append((weight, partial(self._patched, row, streams, turn, scratch)))
             else:
-                jobs.append((weight_of(expanded), partial(self._whole, row, expanded, scratch)))
+                jobs.append((weight, partial(self._whole, row, scratch)))
         yield from ahead(jobs)
-        for row, _ in patches:
-            raise IntegrityError(self.delta.archive.where, f"a patch that no row has, of {row.digest}")
+        for stream in streams.values():
+            stream.finish()
 
-    def _whole(self, row: Keep | Full, expanded: Expanded, scratch: Path | None) -> Content:
+    def _whole(self, row: Keep | Full, scratch: Path | None) -> Content:
+        expanded = self.delta.expanded[row.digest]
         if isinstance(row, Keep):
             source, stream = self.base.where, self.base.open(row.digest)
         else:
@@ -74,18 +76,14 @@ class DeltaSupply:
         with stream:
             return content_of(stream, expanded, f"{source}: {frame_name(row.digest)}", scratch)
 
-    def _patched(
-        self,
-        patches: Patches,
-        turn: Callable[[], AbstractContextManager[None]],
-        expanded: Expanded,
-        scratch: Path | None,
-    ) -> Content:
-        with turn():
-            row, chunks = next(patches)
-            assert row.digest == expanded.digest, "patches come in the order of the rows"
-            where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
-            content = held_back(chunks, expanded, where, scratch)
+    def _patched(self, row: Patch, streams: Streams, turn: Turn, scratch: Path | None) -> Content:
+        where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
+        with (
+            tempfile.TemporaryFile(dir=scratch) as old,
+            turn(partial(fetch, self.base, row.base, old)),
+        ):
+            chunks = patched(self.delta, row, old, streams)
+            content = held_back(chunks, self.delta.expanded[row.digest], where, scratch)
         return with_frame(with_files(content), LEVEL)
 
 

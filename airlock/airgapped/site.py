@@ -4,6 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,7 +81,7 @@ class Site:
         """Raises TargetError where there is no such generation, IntegrityError where its record is damaged."""
         where = str(self.path(record_of(number)))
         try:
-            record = parse_generation(Path(where).read_bytes(), where)
+            record = _parsed(Path(where).read_bytes(), where)
         except FileNotFoundError as error:
             known = ", ".join(map(str, self.numbers())) or "none"
             raise TargetError(
@@ -154,6 +155,12 @@ class Site:
         if not acts or (acts[-1].after, acts[-1].time) != (act.after, act.time):
             self.replace(JOURNAL, write_journal((*acts, act)))
         self.disk.remove(INTENT)
+
+
+@lru_cache(maxsize=2)
+def _parsed(data: bytes, where: str) -> Generation:
+    """A command asks for the same record several times, of some thousand files."""
+    return parse_generation(data, where)
 
 
 @contextmanager

@@ -191,65 +191,63 @@ def with_files(content: Content) -> Content:
 
 
 def _files(content: Content) -> "Files | None":
+    """None where those that have to be made are more than MADE bytes."""
     files: list[tuple[Member, bytes | None]] = []
-    numbers: list[int] = []
-    for number, member in enumerate(content.members()):
-        if member.offset is None and member.record is None:
-            numbers.append(number)
-        files.append((replace(member, chunks=iter(())), None))
-    if (made := _made(content, numbers)) is None:
+    making, helping = _Making(), list[Future[None]]()
+    with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
+        for number, member in enumerate(content.members()):
+            files.append((replace(member, chunks=iter(())), None))
+            if _must_be_made(member):
+                if len(making.begun) >= _MANY and not helping:
+                    helping.append(other.submit(_help, content, making))
+                making.take(number, member.chunks)
+            if making.too_much:
+                return None
+        for done in helping:
+            done.result()
+    if making.too_much:
         return None
-    for number, data in made.items():
+    for number, data in making.made.items():
         files[number] = (replace(files[number][0], size=len(data)), data)
     return files
 
 
-def _made(content: Content, numbers: Sequence[int]) -> dict[int, bytes] | None:
-    """The members of these numbers, by two threads where they are many; None where they are more than MADE bytes."""
-    queue = _Queue(numbers)
-    if len(numbers) < _MANY:
-        return _share(content, queue) if numbers else {}
-    with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
-        theirs = other.submit(_share, content, queue)
-        ours = _share(content, queue)
-        rest = theirs.result()
-    return None if ours is None or rest is None else ours | rest
+def _must_be_made(member: Member) -> bool:
+    return member.offset is None and member.record is None
 
 
-class _Queue:
-    """Members to be made, and how many bytes of them may still be held."""
-
-    def __init__(self, numbers: Sequence[int]) -> None:
-        self._numbers, self._left, self._lock = iter(numbers), MADE, threading.Lock()
-
-    def next(self) -> int:
-        """-1 at the end."""
-        with self._lock:
-            return next(self._numbers, -1)
-
-    def hold(self, size: int) -> bool:
-        """False where that is too much."""
-        with self._lock:
-            self._left -= size
-            return self._left >= 0
-
-
-def _share(content: Content, queue: _Queue) -> dict[int, bytes] | None:
-    """What this thread gets of the queue; None where that is full. The other members are skipped, which costs little."""
-    made: dict[int, bytes] = {}
-    wanted = queue.next()
+def _help(content: Content, making: "_Making") -> None:
+    """Make what the other thread has not begun."""
     for number, member in enumerate(content.members()):
-        if number != wanted:
-            continue
-        chunks: list[bytes] = []
-        for chunk in member.chunks:
-            if not queue.hold(len(chunk)):
-                return None
-            chunks.append(chunk)
-        made[number] = b"".join(chunks)
-        if (wanted := queue.next()) < 0:
-            break
-    return made
+        if _must_be_made(member):
+            making.take(number, member.chunks)
+        if making.too_much:
+            return
+
+
+class _Making:
+    """Members that threads make, each by the first that comes to it."""
+
+    def __init__(self) -> None:
+        self.begun: set[int] = set()
+        self.made: dict[int, bytes] = {}
+        self.too_much = False
+        self._left, self._lock = MADE, threading.Lock()
+
+    def take(self, number: int, chunks: Iterator[bytes]) -> None:
+        with self._lock:
+            if number in self.begun:
+                return
+            self.begun.add(number)
+        kept: list[bytes] = []
+        for chunk in chunks:
+            with self._lock:
+                self._left -= len(chunk)
+                self.too_much |= self._left < 0
+            if self.too_much:
+                return
+            kept.append(chunk)
+        self.made[number] = b"".join(kept)
 
 
 def with_frame(content: Content, level: int) -> Content:
@@ -275,10 +273,14 @@ class Turns:
         self._turn, self._changed = 0, threading.Condition()
 
     @contextmanager
-    def wait(self, number: int) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._turn == number)
+    def wait(self, number: int, prepare: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """The turn passes on though `prepare`, which needs none, fails."""
         try:
+            try:
+                prepare()
+            finally:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._turn == number)
             yield
         finally:
             with self._changed:

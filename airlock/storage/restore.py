@@ -121,15 +121,15 @@ def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[P
     patches = [row for row in delta.rows.rows if isinstance(row, Patch)]
     streams = open_streams(delta.archive) if patches else {}
     for row in patches:
-        expanded = delta.expanded[row.digest]
         with tempfile.TemporaryFile(dir=scratch) as old:
-            _fetch(base, row.base, old)
-            yield row, _patched(delta, row, expanded, old, streams)
+            fetch(base, row.base, old)
+            yield row, patched(delta, row, old, streams)
     for stream in streams.values():
         stream.finish()
 
 
-def _fetch(base: FrameSource, origin: Origin | None, old: BinaryIO) -> None:
+def fetch(base: FrameSource, origin: Origin | None, old: BinaryIO) -> None:
+    """Write what a patch starts from into a file. Raises IntegrityError."""
     if origin:
         with base.open(origin.digest) as frame:
             for chunk in decompress(
@@ -138,9 +138,10 @@ def _fetch(base: FrameSource, origin: Origin | None, old: BinaryIO) -> None:
                 old.write(chunk)
 
 
-def _patched(
-    delta: Delta, row: Patch, expanded: Expanded, old: BinaryIO, streams: Mapping[str, StreamReader]
-) -> Iterator[bytes]:
+def patched(delta: Delta, row: Patch, old: BinaryIO, streams: Mapping[str, StreamReader]) -> Iterator[bytes]:
+    """The expanded form that a row makes; at its end its digest was checked. Rows must come in their order, as each takes
+    its part off the streams. Raises IntegrityError."""
+    expanded = delta.expanded[row.digest]
     where = f"{delta.archive.where}: patch of {frame_name(row.digest)}"
     hasher = Hasher()
     size = row.base.size if row.base else 0

@@ -5,6 +5,7 @@ import io
 import threading
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from airlock.core.digest import digest_of
 from airlock.core.expanded import PORTABLE, form_named
+from airlock.core.forms.gzip_container import GzipContainer
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
@@ -162,3 +164,23 @@ def test_turns_are_taken_in_their_order_though_one_fails(fails: bool) -> None:
     for other in others:
         other.join()
     assert seen == [0, 1, 2, 3]
+
+
+def test_a_fault_in_a_file_that_the_second_thread_makes_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    expanded, data, _ = nested(40)
+    main = threading.current_thread()
+    begun = threading.Event()
+
+    def build(self: GzipContainer, parts: Iterator[Iterator[bytes]]) -> Iterator[bytes]:
+        if threading.current_thread() is not main:
+            begun.set()
+            raise IntegrityError("second thread", "damaged")
+        yield b"".join(next(parts))
+        seen.append(1)
+        if len(seen) > 16:
+            begun.wait(30)
+
+    seen: list[int] = []
+    monkeypatch.setattr(GzipContainer, "build", build)
+    with pytest.raises(IntegrityError, match="second thread"):
+        with_files(held_back(iter([data]), expanded, "test", None))
