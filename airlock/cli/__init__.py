@@ -26,7 +26,7 @@ COMMANDS = {
     "sign": "sign a bundle or delta",
     "verify": "check signatures and every byte of a bundle",
     "apply": "restore the new bundle from its base and a delta",
-    "install": "install a verified bundle as a new generation",
+    "install": "verify a bundle, and install it as a new generation",
     "update": "install the new version from a delta",
     "rollback": "go back to the content of an earlier generation",
     "status": "show what is installed",
