@@ -118,6 +118,10 @@ fn failure(failure: Failure) -> PyErr {
     PyOSError::new_err((code, text, failure.path))
 }
 
+fn panicked() -> Failure {
+    Failure { errno: Errno::IO, path: "a thread that writes".to_owned() }
+}
+
 /// What `run` makes of each job. The first failure ends it.
 fn in_threads<J: Sync, R: Clone + Default + Send>(
     top: &OwnedFd,
@@ -144,7 +148,7 @@ fn in_threads<J: Sync, R: Clone + Default + Send>(
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(BLOCKS)).map(|_| scope.spawn(work)).collect();
         let mine = work();
-        let theirs = others.into_iter().map(|other| other.join().unwrap_or(Ok(())));
+        let theirs = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(panicked())));
         theirs.fold(mine, |found, other| found.and(other))
     })?;
     drop(blocks);
