@@ -66,10 +66,10 @@ class Outcome:
 def install(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
     """Install, switch, check. Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
     with site_errors(site):
-        check_machine_for(bundle, site, choices, world)
+        base = check_machine_for(bundle, site, choices, world)
         with locked(site, "install"):
             recover(site, world)
-            return install_locked("install", bundle, site, choices, world)
+            return install_locked("install", bundle, site, choices, world, base)
 
 
 def check_machine_for(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Interpreter:
@@ -79,10 +79,16 @@ def check_machine_for(bundle: SignedBundle, site: Site, choices: Choices, world:
 
 
 def install_locked(
-    act: str, bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings
+    act: str,
+    bundle: SignedBundle,
+    site: Site,
+    choices: Choices,
+    world: Surroundings,
+    base: Interpreter | None = None,
 ) -> Outcome:
-    """The rest of `install`, for a caller that holds the lock and has recovered the site."""
-    base = check_machine_for(bundle, site, choices, world)
+    """The rest of `install`, for a caller that holds the lock and has recovered the site; without `base` the machine is
+    checked now."""
+    base = base or check_machine_for(bundle, site, choices, world)
     check_site(site, bundle.signed, choices.allow_downgrade)
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
