@@ -152,8 +152,9 @@ class BundleSupply:
 
 
 def weight_of(expanded: Expanded) -> int:
-    """Bytes of memory that it will be held in, its frame aside."""
-    return expanded.size if expanded.size <= IN_MEMORY else 0
+    """Bytes of memory that it will be held in, its frame aside. What lies in a file counts as much as the largest that does
+    not: for the files made of it, and so that few wait on the disk at a time."""
+    return min(expanded.size, IN_MEMORY)
 
 
 def content_of(stream: BinaryIO, expanded: Expanded, where: str, scratch: Path | None) -> Content:
