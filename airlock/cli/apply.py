@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from airlock.cli.arguments import existing
+from airlock.cli.arguments import existing, zstd_level
 from airlock.cli.session import Session
 
 
@@ -12,6 +12,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=existing, metavar="BASE", help="the bundle that is at hand")
     parser.add_argument("delta", type=existing, metavar="DELTA", help="the .airdelta that was carried over")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="NEW", help="the bundle to write")
+    parser.add_argument(
+        "--level",
+        type=zstd_level,
+        metavar="N",
+        help="compress what changed at this zstd level: 1 is the fastest, and the file is then not the very one that was built",
+    )
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 
@@ -27,8 +33,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     with arguments.base.open("rb") as old, arguments.delta.open("rb") as update, replacing(output) as out:
         base = BundleFrames(Archive(old, str(arguments.base)))
         delta = Archive(update, str(arguments.delta))
-        report = apply(base, delta, out, output.parent, jobs=os.cpu_count() or 1)
-    if not report.identical:
+        report = apply(base, delta, out, output.parent, level=arguments.level, jobs=os.cpu_count() or 1)
+    if not report.identical and arguments.level is None:
         session.reporter.note(
             "this machine's libzstd is not the one that was pinned: contents are the same, the file is not"
         )

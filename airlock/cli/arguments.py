@@ -22,7 +22,7 @@ def add_level(parser: argparse.ArgumentParser, what: str) -> None:
     from airlock.core.artifact import SMALLEST
 
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--level", type=_level, metavar="N", help=f"zstd level, 1 to 22, {what}")
+    group.add_argument("--level", type=zstd_level, metavar="N", help=f"zstd level, 1 to 22, {what}")
     group.add_argument(
         "--smallest",
         dest="level",
@@ -32,7 +32,7 @@ def add_level(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def _level(text: str) -> int:
+def zstd_level(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 22:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 22, found {text!r}")
     return int(text)

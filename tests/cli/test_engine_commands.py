@@ -141,6 +141,14 @@ def test_sizes_are_a_table_with_a_sum(shop: Shop) -> None:
     assert {row.split()[1] for row in rows[:-1]} == {"gone", "kept", "native", "share/banner.txt"}
 
 
+def test_a_faster_apply_gives_the_same_contents(shop: Shop, tmp_path: Path) -> None:
+    fast = tmp_path / "fast.airlock"
+    report = shop.json("apply", OLD, DELTA, "-o", str(fast), "--level", "1")
+    assert not report["identical"]
+    assert report["index"] == shop.json("inspect", NEW)["index"] == shop.json("inspect", str(fast))["index"]
+    assert fast.read_bytes() != (shop.folder / NEW).read_bytes()
+
+
 def test_sizes_of_a_delta_say_why(shop: Shop) -> None:
     text = shop.run("inspect", DELTA, "--sizes").stdout
     assert "patch against wheel native 1.0" in text
