@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from airlock.core.artifact import Artifact, Project
+from airlock.core.codecs import PORTABLE
 from airlock.core.digest import digest_of
 from airlock.core.target import Target
 from airlock.formats.lockfile import LockedArtifact, Lockfile
-from airlock.storage.frames import this_encoder
+from airlock.storage.frames import DEFAULT_LEVEL, this_encoder
 from airlock.storage.store import Store
 
 TARGET = Target(name="plant", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
@@ -62,7 +63,7 @@ def artifact(store: Store, name: str, version: str, data: bytes, kind: str = "wh
 def lock(version: str, artifacts: Sequence[Artifact]) -> Lockfile:
     return Lockfile(
         project=Project(name="plant-gateway", version=version),
-        encoder=this_encoder(),
+        encoder=this_encoder(DEFAULT_LEVEL, PORTABLE),
         inputs={},
         targets=(TARGET,),
         health=None,

@@ -32,17 +32,13 @@ class Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-def deflated(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
-    """The raw deflate stream that `zlib/1` makes of `chunks`; it does not depend on where they are cut."""
-    yield from _compressed(compressor(level), chunks)
-
-
 def compressor(level: int) -> Compressor:
     """`zlib/1` at a level, from what passes its golden vectors. Raises TargetError as `check_zlib` does."""
     return check_zlib()(level)
 
 
-def _compressed(compressor: Compressor, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def compressed(compressor: Compressor, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The whole stream, which does not depend on where `chunks` are cut."""
     for chunk in chunks:
         if data := compressor.compress(chunk):
             yield data
@@ -80,8 +76,8 @@ def _wrong_size(where: str, size: int) -> IntegrityError:
     return IntegrityError(where, "the deflate stream is not as long as it says", expected=f"{size} bytes")
 
 
-def same(made: Iterator[bytes], stream: Iterator[bytes]) -> bool:
-    """Whether what was made is what the stream begins with. Stops at the first byte that differs."""
+def begins_with(stream: Iterator[bytes], made: Iterator[bytes]) -> bool:
+    """Whether `stream` begins with all that was `made`. Stops at the first byte that differs."""
     buffer = b""
     for data in made:
         while len(buffer) < len(data) and (chunk := next(stream, b"")):
@@ -114,7 +110,7 @@ def check_zlib() -> Callable[[int], Compressor]:
 def _failing(make: Callable[[int], Compressor]) -> tuple[int, str]:
     """The first level whose golden vector is not met, and what was made; 0 where all are."""
     for level, golden in _GOLDEN.items():
-        found = hashlib.sha256(b"".join(_compressed(make(level), [sample()]))).hexdigest()
+        found = hashlib.sha256(b"".join(compressed(make(level), [sample()]))).hexdigest()
         if found != golden:
             return level, found
     return 0, ""

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, cast
 
+from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, chunks_of, digest_of_stream
 from airlock.core.expanded import Member, form_named
 from airlock.errors import IntegrityError
@@ -255,7 +256,7 @@ def with_frame(content: Content, level: int) -> Content:
     """The same with a frame of its own, compressed now."""
     out = tempfile.SpooledTemporaryFile(_MAX_FRAME)  # noqa: SIM115
     with content.open() as stream:
-        compress(stream, content.expanded.size, cast("BinaryIO", out), this_encoder(level))
+        compress(stream, content.expanded.size, cast("BinaryIO", out), this_encoder(level, PORTABLE))
     size = out.tell()
     out.seek(0)
     if size <= _MAX_FRAME:

@@ -1,7 +1,7 @@
 """zstd frames (RFC 8878): one an artifact, over its expanded form; their bytes depend on content and encoder alone."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import zstandard
@@ -21,7 +21,7 @@ _SHORTEST_HEADER = 6
 """Bytes: magic number, descriptor, and a window or content size."""
 
 
-def this_encoder(level: int = DEFAULT_LEVEL, codecs: str = "portable/1") -> Encoder:
+def this_encoder(level: int, codecs: str) -> Encoder:
     """The encoder at hand: the libzstd that python-zstandard brings, streaming, one thread, size and checksum written."""
     return Encoder(
         name="zstd", version=".".join(map(str, zstandard.ZSTD_VERSION)), level=level, codecs=codecs
@@ -48,11 +48,6 @@ def _parameters(level: int, size: int) -> zstandard.ZstdCompressionParameters:
         threads=0,
         **(wide if level >= SMALLEST and size > _WIDE else {}),
     )
-
-
-def compress_chunks(chunks: Iterable[bytes], size: int, out: BinaryIO, encoder: Encoder) -> None:
-    """As `compress`, with the very same bytes, wherever the chunks are cut."""
-    compress(io.BufferedReader(_Chunks(filter(None, chunks)), CHUNK), size, out, encoder)
 
 
 def decompress(frame: BinaryIO, expected: Digest, size: int, where: str) -> Iterator[bytes]:

@@ -1,18 +1,22 @@
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airlock.core import deflate
-from airlock.core.deflate import check_zlib, deflated, inflated
+from airlock.core.deflate import check_zlib, compressed, compressor, inflated
 from airlock.core.digest import CHUNK
 from airlock.core.native import native
 from airlock.errors import IntegrityError, TargetError
 from tests.native import needs_native
 
 CONTENT = bytes(range(256)) * 40
+
+
+def deflated(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
+    return compressed(compressor(level), chunks)
 
 
 def test_this_zlib_is_the_encoder_that_the_golden_vectors_name() -> None:

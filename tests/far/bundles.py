@@ -22,6 +22,7 @@ from airlock.connected.key import new_key, read_signer
 from airlock.connected.sign import Statement, sign
 from airlock.connected.trust import make_root
 from airlock.core.artifact import Artifact, HealthCheck, Project
+from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import Member, expand
 from airlock.core.paths import safe_path
@@ -35,7 +36,7 @@ from airlock.kinds import Kind, NearSide, PinRequest, Room
 from airlock.kinds.wheel.place import place_wheel
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.disk import Disk, RealDisk
-from airlock.storage.frames import compress, this_encoder
+from airlock.storage.frames import DEFAULT_LEVEL, compress, this_encoder
 
 NOW = 1_790_000_000
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -123,7 +124,7 @@ def bundle(
     project: str = "gateway",
 ) -> bytes:
     """An unsigned bundle."""
-    encoder = this_encoder()
+    encoder = this_encoder(DEFAULT_LEVEL, PORTABLE)
     entries: list[IndexEntry] = []
     frames: dict[Digest, bytes] = {}
     for item in sorted(items, key=lambda item: item.artifact.key):

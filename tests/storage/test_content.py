@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from airlock.core import codecs
 from airlock.core.digest import digest_of
 from airlock.core.expanded import PORTABLE, form_named
 from airlock.core.forms.gzip_container import GzipContainer
@@ -34,7 +35,7 @@ from tests.far.bundles import archive_of
 
 def frame_of(data: bytes) -> tuple[bytes, Expanded]:
     out = io.BytesIO()
-    compress(io.BytesIO(data), len(data), out, this_encoder(1))
+    compress(io.BytesIO(data), len(data), out, this_encoder(1, codecs.PORTABLE))
     return out.getvalue(), Expanded(form="raw/1", size=len(data), digest=digest_of(data))
 
 

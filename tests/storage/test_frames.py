@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airlock.core.artifact import Encoder
+from airlock.core.codecs import PORTABLE
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError
-from airlock.storage.frames import compress, decompress, opened, this_encoder
+from airlock.storage.frames import DEFAULT_LEVEL, compress, decompress, opened, this_encoder
 
 CONTENT = b"".join(b"%d and some text\n" % (number * number) for number in range(40_000))
 
 
 def frame_of(content: bytes, encoder: Encoder | None = None) -> bytes:
     out = io.BytesIO()
-    compress(io.BytesIO(content), len(content), out, encoder or this_encoder())
+    compress(io.BytesIO(content), len(content), out, encoder or this_encoder(DEFAULT_LEVEL, PORTABLE))
     return out.getvalue()
 
 
@@ -98,7 +99,7 @@ def test_a_bomb_costs_no_memory() -> None:
 
     out = io.BytesIO()
     size = 64 << 20
-    compress(io.BufferedReader(_Limited(Zeros(), size)), size, out, this_encoder())
+    compress(io.BufferedReader(_Limited(Zeros(), size)), size, out, this_encoder(DEFAULT_LEVEL, PORTABLE))
     assert len(out.getvalue()) < 20_000
     tracemalloc.start()
     with pytest.raises(IntegrityError, match="does not match"):

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
-from airlock.core.forms import streams
 from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.errors import IntegrityError
 

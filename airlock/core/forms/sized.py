@@ -52,15 +52,3 @@ class Blocks:
             piece, self._left = chunk[:want], chunk[want:]
             want -= len(piece)
             yield piece
-
-
-def begins_with(stream: Chunks, made: Chunks) -> bool:
-    """Whether `stream` begins with all that was `made`. Stops at the first byte that differs."""
-    buffer = b""
-    for data in made:
-        while len(buffer) < len(data) and (chunk := next(stream, b"")):
-            buffer += chunk
-        if not buffer.startswith(data):
-            return False
-        buffer = buffer[len(data) :]
-    return True

@@ -122,7 +122,7 @@ class _Tree:
         made = _Lazy(lambda: self.build(inner, slot.name))
         yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made)
         if made.begun:
-            _exhaust(made)
+            exhaust(made)
         else:
             for leaf, place in self._leaves(inner, slot.name):
                 self._leaf(place, leaf)
@@ -140,7 +140,7 @@ class _Tree:
         again = _Tree(self._expanded)
         parts = again._parts(again.root, "")
         for _ in range(again.root.record or 0):
-            _exhaust(next(parts))
+            exhaust(next(parts))
         record = b"".join(next(parts))
         self._expanded.seek(position)
         yield record
@@ -182,6 +182,6 @@ class _Lazy:
         return next(self._chunks)
 
 
-def _exhaust(chunks: Chunks) -> None:
+def exhaust(chunks: Chunks) -> None:
     for _ in chunks:
         pass

@@ -31,7 +31,7 @@ from airlock.core.forms.nodes import FORM, MAX_DEPTH, MAX_RECIPE, LeafNames, Nod
 from airlock.core.forms.record import MAX_RECORD, Rows, record_of
 from airlock.core.forms.registry import codecs as all_codecs
 from airlock.core.forms.spool import Scratch
-from airlock.core.forms.tree import built
+from airlock.core.forms.tree import built, exhaust
 from airlock.core.plain_tar import END, write_file
 from airlock.errors import IntegrityError
 
@@ -203,7 +203,7 @@ def _write_leaves(plan: _Plan, path: str, expanded: BinaryIO, names: LeafNames) 
         if (inner := plan.inside.get(number)) is not None:
             _write_leaves(inner, place, expanded, names)
             if hasher:
-                _exhaust(hasher.watch(_chunks(plan.originals[number])))
+                exhaust(hasher.watch(_chunks(plan.originals[number])))
         elif number == record:
             template = rows.template(b"".join(part.read()))
             write_file(expanded, names.name(place, slot), len(template), [template])
@@ -218,11 +218,6 @@ def _chunks(stream: BinaryIO) -> Chunks:
     stream.seek(0)
     while chunk := stream.read(CHUNK):
         yield chunk
-
-
-def _exhaust(chunks: Chunks) -> None:
-    for _ in chunks:
-        pass
 
 
 def _proven(expanded: BinaryIO, original: BinaryIO) -> bool:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
+from airlock.core.deflate import begins_with
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
 from airlock.core.forms import xz_framing as framing
 from airlock.core.forms.codec import IN_MEMORY, MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
-from airlock.core.forms.sized import Blocks, begins_with, section
+from airlock.core.forms.sized import Blocks, section
 from airlock.core.forms.spool import held_back
 from airlock.core.lzma_encoder import (
     NAME,

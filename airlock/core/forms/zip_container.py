@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import groupby
 from typing import BinaryIO
 
+from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
 from airlock.core.fields import Fields
-from airlock.core.forms import streams
 from airlock.core.forms.codec import (
     HEAD,
     MAX_CONTENT,

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from airlock.core import deflate_encoders as streams
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
-from airlock.core.forms import streams
 from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.core.forms.sized import section
 from airlock.errors import IntegrityError

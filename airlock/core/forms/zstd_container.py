@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 import zstandard
 
+from airlock.core.deflate import begins_with
 from airlock.core.digest import CHUNK
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
-from airlock.core.forms.sized import begins_with, exactly, section
+from airlock.core.forms.sized import exactly, section
 from airlock.errors import IntegrityError, TargetError
 
 ENCODER = "zstd/1.5.7"
