@@ -260,7 +260,8 @@ def with_frame(content: Content, level: int) -> Content:
     size = out.tell()
     out.seek(0)
     if size <= _MAX_FRAME:
-        return replace(content, frame=_frame_of(out.read()))
+        with out:
+            return replace(content, frame=_frame_of(out.read()))
     return replace(content, frame=Frame(size=size, open=lambda: cast("BinaryIO", out)))
 
 
