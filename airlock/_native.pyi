@@ -39,6 +39,16 @@ class TokenWriter:
     def feed(self, content: bytes, prediction: bytes, complete: bool) -> bytes:
         """What of the stream is decided by now; all that is left with the last of the content, `complete`."""
 
+def make_gzip(
+    source: bytes | str,
+    files: Sequence[tuple[int, int, int, bytes | None, bytes, bytes]],
+    limit: int,
+    threads: int,
+) -> list[bytes] | None:
+    """gzip files, each of one part of a source, which is bytes or the path of a file to read. A file is `(offset, size, level,
+    corrections, header, trailing)`: the stream is `zlib/1` at that level, or with corrections `tokens/1` on it (levels 4 to
+    9). None where all of them are more than `limit` bytes. Raises ValueError for corrections of other streams."""
+
 def find_change(old: bytes, new: bytes) -> tuple[bytes, ...]:
     """The ten parts of the change that makes `new` of `old`. Raises ValueError where `old` is 2 GB or more."""
 

@@ -94,7 +94,7 @@ def check_zlib() -> Callable[[int], Compressor]:
     level, found = _failing(_of_python)
     if not level:
         return _of_python
-    if (crate := native()) is not None and not _failing(crate.Zlib)[0]:
+    if (crate := native()) is not None and crate_has_zlib():
         made: Callable[[int], Compressor] = crate.Zlib
         return made
     raise TargetError(
@@ -105,6 +105,13 @@ def check_zlib() -> Callable[[int], Compressor]:
         hint="install airlock with its native crate, which has the original one: where cargo and a C compiler are on PATH; "
         "or use a Python with the original zlib, such as python.org's or a manylinux image's",
     )
+
+
+@cache
+def crate_has_zlib() -> bool:
+    """Whether the native crate is there and makes `zlib/1`."""
+    crate = native()
+    return crate is not None and not _failing(crate.Zlib)[0]
 
 
 def _failing(make: Callable[[int], Compressor]) -> tuple[int, str]:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from airlock.core.deflate import LEVELS, PROBE, Compressor, begins_with, check_zlib, compressed, sample
+from airlock.core.deflate import (
+    LEVELS,
+    PROBE,
+    Compressor,
+    begins_with,
+    check_zlib,
+    compressed,
+    crate_has_zlib,
+    sample,
+)
 from airlock.core.deflate import compressor as zlib_compressor
 from airlock.core.digest import CHUNK
 from airlock.core.native import native
@@ -28,6 +37,8 @@ _WORTH = 4
 _MOST = 64 << 20
 """Bytes of corrections that an expanded form has room for."""
 
+_FIRST_MATCHED = 4
+"""The level from which on the crate chooses tokens as zlib does without making its stream."""
 _BEGINNING, _LOOKAHEAD = 1 << 15, 1 << 10
 """Bytes of content that tell encoders apart, and that an encoder must see beyond them to choose the same tokens."""
 _NEARLY = 1 / 128
@@ -103,6 +114,18 @@ def deflated(encoder: str, content: Iterable[bytes], corrections: bytes, where: 
     if corrections:
         raise IntegrityError(where, f"{encoder} takes no corrections")
     return compressed(_compressor(plain), content)
+
+
+def level_of(recipe: Recipe) -> int | None:
+    """With which level of zlib the native crate makes whole streams of this recipe; None where it does not."""
+    plain = _plain(recipe.encoder)
+    if not plain.startswith("zlib/1:") or not crate_has_zlib():
+        return None
+    level = int(plain[-1])
+    if plain == recipe.encoder:
+        return level if not recipe.corrections else None
+    _check(recipe.encoder)
+    return level if level >= _FIRST_MATCHED else None
 
 
 @cache

@@ -6,7 +6,7 @@ decoder restored the very bytes, and the decoder has no heuristics.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from airlock.core.codecs import SETS
 from airlock.core.digest import chunks_of
@@ -33,6 +33,21 @@ class Member:
     """Where in the expanded form these bytes stand, in one piece; None where they must be made of others."""
     record: "DerivedRecord | None" = None
     """Of a wheel's RECORD that is made of the files in front of it: what it says, without hashing them."""
+    gzip: "GzipJob | None" = None
+    """Of a gzip file that the native crate makes of one part of the expanded form."""
+
+
+class GzipJob(NamedTuple):
+    """What `make_gzip` of the native crate is told."""
+
+    offset: int
+    """Where in the expanded form the content stands."""
+    size: int
+    level: int
+    corrections: bytes | None
+    """None where zlib itself makes the stream."""
+    header: bytes
+    trailing: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

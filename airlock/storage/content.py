@@ -18,7 +18,8 @@ from typing import IO, BinaryIO, Protocol, cast
 
 from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, chunks_of, digest_of_stream
-from airlock.core.expanded import Member, form_named
+from airlock.core.expanded import GzipJob, Member, form_named
+from airlock.core.native import native
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, IndexEntry, frame_name
 from airlock.storage.archive import Archive
@@ -32,6 +33,7 @@ BUDGET = 96 << 20
 _MAX_FRAME = IN_MEMORY
 MADE = 32 << 20
 """Bytes of files that do not stand in an expanded form as they are and are made ahead."""
+_THREADS = 2
 _MANY = 16
 """Such files that are worth a second thread."""
 Files = Sequence[tuple[Member, bytes | None]]
@@ -199,7 +201,7 @@ def _files(content: Content) -> "Files | None":
     with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
         for number, member in enumerate(content.members()):
             files.append((replace(member, chunks=iter(())), None))
-            if _must_be_made(member):
+            if _must_be_made(member) and not making.leave(number, member):
                 if len(making.begun) >= _MANY and not helping:
                     helping.append(other.submit(_help, content, making))
                 making.take(number, member.chunks)
@@ -207,6 +209,7 @@ def _files(content: Content) -> "Files | None":
                 return None
         for done in helping:
             done.result()
+    making.make_left(content)
     if making.too_much:
         return None
     for number, data in making.made.items():
@@ -221,7 +224,7 @@ def _must_be_made(member: Member) -> bool:
 def _help(content: Content, making: "_Making") -> None:
     """Make what the other thread has not begun."""
     for number, member in enumerate(content.members()):
-        if _must_be_made(member):
+        if _must_be_made(member) and not making.leave(number, member):
             making.take(number, member.chunks)
         if making.too_much:
             return
@@ -234,7 +237,26 @@ class _Making:
         self.begun: set[int] = set()
         self.made: dict[int, bytes] = {}
         self.too_much = False
+        self._jobs: dict[int, GzipJob] = {}
         self._left, self._lock = MADE, threading.Lock()
+
+    def leave(self, number: int, member: Member) -> bool:
+        """Whether `make_left` will make it."""
+        if member.gzip is None or member.gzip.size > MADE:
+            return False
+        self._jobs[number] = member.gzip
+        return True
+
+    def make_left(self, content: Content) -> None:
+        """What the native crate makes, in threads of its own."""
+        if not self._jobs or (crate := native()) is None or self.too_much:
+            return
+        try:
+            made = crate.make_gzip(content.source, list(self._jobs.values()), self._left, _THREADS)
+        except ValueError as error:
+            raise IntegrityError(content.where, f"a gzip file that cannot be made, {error}") from error
+        self.too_much = made is None
+        self.made.update(zip(self._jobs, made or (), strict=made is not None))
 
     def take(self, number: int, chunks: Iterator[bytes]) -> None:
         with self._lock:

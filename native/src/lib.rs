@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 mod bits;
 mod deflate;
 mod diff;
+mod gzip;
 mod huffman;
+mod matcher;
 mod parser;
 mod place;
 mod tokens;
@@ -16,6 +18,7 @@ mod tokens;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deflate::register(module)?;
     diff::register(module)?;
+    gzip::register(module)?;
     place::register(module)?;
     tokens::register(module)
 }

@@ -92,13 +92,21 @@ impl Token {
     /// Symbol, extra bits and their number, of the length and of the distance.
     #[inline]
     pub fn symbols(self) -> ((usize, u32, u32), (usize, u32, u32)) {
-        let at = LENGTH_BASES.partition_point(|&(base, _)| base <= self.length) - 1;
+        let at = if self.length == 258 { 28 } else { place(u32::from(self.length) - 3, 2) };
         let (base, bits) = LENGTH_BASES[at];
         let length = (257 + at, u32::from(self.length - base), bits);
-        let at = DISTANCE_BASES.partition_point(|&(base, _)| base <= self.distance) - 1;
+        let at = place(u32::from(self.distance) - 1, 1);
         let (base, bits) = DISTANCE_BASES[at];
         (length, (at, u32::from(self.distance - base), bits))
     }
+}
+
+/// Where a value is among bases of which 2^`bits` share each power of two.
+#[inline]
+fn place(value: u32, bits: u32) -> usize {
+    let power = value.max(1).ilog2();
+    let at = if power <= bits { value } else { (power - bits << bits) + (value >> (power - bits)) };
+    at as usize
 }
 
 pub enum Kind {

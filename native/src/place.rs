@@ -38,7 +38,7 @@ struct Job(String, u32, usize, u64, u64, String);
 #[derive(FromPyObject)]
 struct Kept(String, String, u32, u64, Vec<u8>);
 
-enum Source<'a> {
+pub enum Source<'a> {
     Memory(&'a [u8]),
     File(OwnedFd),
 }
@@ -80,7 +80,7 @@ fn link_files(py: Python<'_>, root: &str, files: Vec<Kept>, threads: usize) -> P
     py.detach(|| in_threads(&top, &files, threads, |file| file.3, keep)).map_err(failure)
 }
 
-fn source_of<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Source<'a>> {
+pub fn source_of<'a>(given: &'a Bound<'_, PyAny>) -> PyResult<Source<'a>> {
     if let Ok(data) = given.cast::<PyBytes>() {
         return Ok(Source::Memory(data.as_bytes()));
     }

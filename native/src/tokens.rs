@@ -5,6 +5,7 @@
 //! before each wrong one), and of each wrongly predicted token its length (varint: 0 for a literal, else the length less 2)
 //! and distance (two bytes, the lower first; matches only). The first four are preceded by their sizes, varints.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::PyValueError;
@@ -13,12 +14,16 @@ use pyo3::types::PyBytes;
 
 use crate::bits::{BitReader, BitWriter};
 use crate::huffman::{DISTANCES, Fault, LITERALS, Lengths, chosen_lengths, codes, read_lengths};
+use crate::matcher::Matcher;
 use crate::parser::{Event, Kind, Parser, Token};
 
 /// Tokens of one block: more than any encoder makes.
 const MOST_TOKENS: u64 = 1 << 20;
 /// Blocks without a token, one behind the other: they need no content, and so would make a stream without an end at once.
 const MOST_EMPTY: u32 = 1000;
+/// Bytes of content that are worked on at a time.
+const PIECE: usize = 1 << 17;
+const LONGEST: usize = 258;
 const STORED: u8 = 0;
 const FIXED: u8 = 1;
 const CHOSEN: u8 = 2;
@@ -42,17 +47,43 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Where tokens that are foreseen come from.
+enum Source {
+    Stream(Parser),
+    Tokens { tokens: VecDeque<Token>, complete: bool },
+}
+
+impl Source {
+    #[inline]
+    fn next(&mut self) -> Result<Event, Fault> {
+        match self {
+            Self::Stream(parser) => parser.next(),
+            Self::Tokens { tokens, complete } => Ok(match tokens.pop_front() {
+                Some(token) => Event::Token(token),
+                None if *complete => Event::End,
+                None => Event::Starved,
+            }),
+        }
+    }
+
+    fn feed(&mut self, stream: &[u8], complete: bool) {
+        if let Self::Stream(parser) = self {
+            parser.feed(stream, complete);
+        }
+    }
+}
+
 /// What a known encoder would write next.
 struct Prediction {
-    parser: Parser,
+    source: Source,
     token: Token,
     end: u64,
     ended: bool,
 }
 
 impl Prediction {
-    fn new() -> Self {
-        Self { parser: Parser::new(), token: Token::literal(0), end: 0, ended: false }
+    fn new(source: Source) -> Self {
+        Self { source, token: Token::literal(0), end: 0, ended: false }
     }
 
     /// The token foreseen at `position`; None where the prediction has not come so far. Inside a foreseen match, what is
@@ -60,7 +91,7 @@ impl Prediction {
     #[inline]
     fn at(&mut self, position: u64) -> Result<Option<Token>, Fault> {
         while self.end <= position && !self.ended {
-            match self.parser.next()? {
+            match self.source.next()? {
                 Event::Starved => return Ok(None),
                 Event::Block { .. } | Event::BlockEnd => {}
                 Event::End => self.ended = true,
@@ -218,7 +249,7 @@ impl TokenFinder {
     fn new() -> Self {
         Self {
             stream: Parser::new(),
-            prediction: Prediction::new(),
+            prediction: Prediction::new(Source::Stream(Parser::new())),
             position: 0,
             pending: None,
             block: None,
@@ -243,7 +274,7 @@ impl TokenFinder {
     ) -> PyResult<(bool, usize)> {
         py.detach(|| {
             self.stream.feed(stream, complete.0);
-            self.prediction.parser.feed(prediction, complete.1);
+            self.prediction.source.feed(prediction, complete.1);
             let wants_stream = self.compare()?;
             Ok((wants_stream, self.size()))
         })
@@ -311,6 +342,34 @@ struct Block {
     frequencies: Frequencies,
 }
 
+/// Hands on the stream that the corrections make of what zlib would choose for `content`, piece by piece.
+pub fn corrected(
+    content: &[u8],
+    level: u32,
+    corrections: &[u8],
+    mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut matcher = Matcher::new(content, level).ok_or("no such level")?;
+    let mut writer = TokenWriter::parse(corrections, Source::Tokens { tokens: VecDeque::new(), complete: false })?;
+    let mut done = 0;
+    while done < content.len() || done == 0 {
+        let end = content.len().min(done + PIECE);
+        let complete = end == content.len();
+        if let Source::Tokens { tokens, complete: ended } = &mut writer.prediction.source {
+            while complete || matcher.at() < end + LONGEST {
+                let Some(token) = matcher.next() else { break };
+                tokens.push_back(token);
+            }
+            *ended = complete;
+        }
+        // Corrections are hostile: should a check be missing, the damage ends here.
+        let made = catch_unwind(AssertUnwindSafe(|| writer.advance(&content[done..end], &[], complete)));
+        take(&made.unwrap_or(Err("corrections that cannot be followed"))?)?;
+        done = end.max(1);
+    }
+    Ok(())
+}
+
 /// Writes the stream that the corrections make of a prediction and the content, both as they come.
 #[pyclass]
 struct TokenWriter {
@@ -333,7 +392,7 @@ struct TokenWriter {
 }
 
 impl TokenWriter {
-    fn parse(corrections: &[u8]) -> Result<Self, Fault> {
+    fn parse(corrections: &[u8], source: Source) -> Result<Self, Fault> {
         let mut head = Column::new(corrections);
         let mut sizes = [0; 4];
         for size in &mut sizes {
@@ -347,7 +406,7 @@ impl TokenWriter {
         };
         let (blocks, spelled, runs, lengths) = (next(sizes[0])?, next(sizes[1])?, next(sizes[2])?, next(sizes[3])?);
         let mut writer = Self {
-            prediction: Prediction::new(),
+            prediction: Prediction::new(source),
             content: Vec::new(),
             start: 0,
             position: 0,
@@ -521,7 +580,7 @@ impl TokenWriter {
 impl TokenWriter {
     #[new]
     fn new(corrections: &[u8]) -> PyResult<Self> {
-        Self::parse(corrections).map_err(fault)
+        Self::parse(corrections, Source::Stream(Parser::new())).map_err(fault)
     }
 
     /// What of the stream is decided; all of it with the last of the content and prediction, `complete`.
@@ -544,7 +603,7 @@ impl TokenWriter {
 impl TokenWriter {
     fn advance(&mut self, content: &[u8], prediction: &[u8], complete: bool) -> Result<Vec<u8>, Fault> {
         self.content.extend_from_slice(content);
-        self.prediction.parser.feed(prediction, complete);
+        self.prediction.source.feed(prediction, complete);
         self.run(complete)?;
         if complete && !self.all_used() {
             return Err("the stream is shorter than its content or corrections");

@@ -5,7 +5,8 @@ import io
 import threading
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from airlock.core import codecs
 from airlock.core.digest import digest_of
 from airlock.core.expanded import PORTABLE, form_named
-from airlock.core.forms.gzip_container import GzipContainer
+from airlock.core.forms.zlib_container import Zlib
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
@@ -100,10 +101,23 @@ def test_the_first_fault_ends_it_and_says_which() -> None:
     assert seen == ["first"]
 
 
-def nested(count: int, size: int = 200) -> tuple[Expanded, bytes, dict[str, bytes]]:
-    """A zip with so many gzip files: its expanded form, and what is in it."""
+Pack = Callable[[bytes], bytes]
+
+
+def gzipped(data: bytes) -> bytes:
+    """What the native crate makes, where it is."""
+    return gzip.compress(data, 6, mtime=0)
+
+
+def deflated(data: bytes) -> bytes:
+    """What no crate makes."""
+    return zlib.compress(data, 6)
+
+
+def nested(count: int, size: int = 200, pack: Pack = gzipped) -> tuple[Expanded, bytes, dict[str, bytes]]:
+    """A zip with so many compressed files: its expanded form, and what is in it."""
     rows = b"".join(b"row %d of the table\n" % (n % 40) for n in range(size))
-    files = {f"data/{n}.json.gz": gzip.compress(rows + b"%d" % n, 6, mtime=0) for n in range(count)}
+    files = {f"data/{n}.json.gz": pack(rows + b"%d" % n) for n in range(count)}
     files |= {"plain.txt": b"plain"}
     original, expanded = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(original, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -114,9 +128,10 @@ def nested(count: int, size: int = 200) -> tuple[Expanded, bytes, dict[str, byte
     return Expanded(form="tree/1", size=len(data), digest=digest_of(data)), data, files
 
 
+@pytest.mark.parametrize("pack", [gzipped, deflated])
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 41])
-def test_files_that_have_to_be_made_are_made_ahead_by_however_many_threads(count: int) -> None:
-    expanded, data, files = nested(count)
+def test_files_that_have_to_be_made_are_made_ahead_by_however_many_threads(count: int, pack: Pack) -> None:
+    expanded, data, files = nested(count, pack=pack)
     held = with_files(held_back(iter([data]), expanded, "test", None))
     assert held.files is not None
     found = {member.name: (member.size, b"".join(member.chunks)) for member in held.members()}
@@ -124,10 +139,11 @@ def test_files_that_have_to_be_made_are_made_ahead_by_however_many_threads(count
     assert [member.name for member in held.members()] == list(files)
 
 
+@pytest.mark.parametrize("pack", [gzipped, deflated])
 def test_more_files_to_be_made_than_may_be_held_are_made_when_they_are_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, pack: Pack
 ) -> None:
-    expanded, data, files = nested(20)
+    expanded, data, files = nested(20, pack=pack)
     monkeypatch.setattr("airlock.storage.content.MADE", 19 * len(files["data/0.json.gz"]))
     held = with_files(held_back(iter([data]), expanded, "test", None))
     assert held.files is None
@@ -168,11 +184,11 @@ def test_turns_are_taken_in_their_order_though_one_fails(fails: bool) -> None:
 
 
 def test_a_fault_in_a_file_that_the_second_thread_makes_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    expanded, data, _ = nested(40)
+    expanded, data, _ = nested(40, pack=deflated)
     main = threading.current_thread()
     begun = threading.Event()
 
-    def build(self: GzipContainer, parts: Iterator[Iterator[bytes]]) -> Iterator[bytes]:
+    def build(self: Zlib, parts: Iterator[Iterator[bytes]]) -> Iterator[bytes]:
         if threading.current_thread() is not main:
             begun.set()
             raise IntegrityError("second thread", "damaged")
@@ -182,6 +198,6 @@ def test_a_fault_in_a_file_that_the_second_thread_makes_ends_it(monkeypatch: pyt
             begun.wait(30)
 
     seen: list[int] = []
-    monkeypatch.setattr(GzipContainer, "build", build)
+    monkeypatch.setattr(Zlib, "build", build)
     with pytest.raises(IntegrityError, match="second thread"):
         with_files(held_back(iter([data]), expanded, "test", None))

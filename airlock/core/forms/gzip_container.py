@@ -13,6 +13,7 @@ from typing import BinaryIO
 from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
 from airlock.core.digest import CHUNK
+from airlock.core.expanded import GzipJob
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.errors import IntegrityError
@@ -141,6 +142,14 @@ class GzipContainer:
             if self._opaque
             else frozenset().union(*(streams.families(r.encoder) for r in self.recipes))
         )
+
+    def job(self, offset: int, size: int) -> GzipJob | None:
+        """How the native crate makes it of `size` bytes from `offset` on; None where it does not."""
+        if len(self.recipes) != 1 or self._opaque or (level := streams.level_of(self.recipes[0])) is None:
+            return None
+        recipe = self.recipes[0]
+        corrections = None if recipe.encoder.startswith("zlib/1:") else recipe.corrections
+        return GzipJob(offset, size, level, corrections, self.headers[0], self.trailing)
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         content = next(parts)

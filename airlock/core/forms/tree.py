@@ -11,6 +11,7 @@ from typing import BinaryIO
 from airlock.core.digest import Hasher
 from airlock.core.expanded import Costs, Expansion, Member
 from airlock.core.forms.codec import MAX_CORRECTIONS, MAX_STRUCTURE, Chunks, CodecSet, Slot
+from airlock.core.forms.gzip_container import GzipContainer
 from airlock.core.forms.nodes import FORM, MAX_RECIPE, LeafNames, Node, Shared, TreeReader, joined
 from airlock.core.forms.record import MAX_RECORD, Rows
 from airlock.core.plain_tar import Reader
@@ -119,6 +120,9 @@ class _Tree:
 
     def _inner_member(self, inner: Node, slot: Slot) -> Iterator[Member]:
         """Built only if it is read."""
+        if isinstance(inner.container, GzipContainer) and not inner.inside:
+            yield from self._gzip_member(inner.container, slot)
+            return
         made = _Lazy(lambda: self.build(inner, slot.name))
         yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made)
         if made.begun:
@@ -126,6 +130,14 @@ class _Tree:
         else:
             for leaf, place in self._leaves(inner, slot.name):
                 self._leaf(place, leaf)
+
+    def _gzip_member(self, container: GzipContainer, slot: Slot) -> Iterator[Member]:
+        size, content = self._leaf(slot.name, container.slots[0])
+        job = container.job(self._reader.offset, size)
+        made = _Lazy(lambda: container.build(iter((content,))))
+        yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made, gzip=job)
+        if made.begun:
+            exhaust(made)
 
     def _record_member(self, slot: Slot, rows: Rows) -> Member:
         derived = rows.derived(self._template("", slot), _WHERE)
