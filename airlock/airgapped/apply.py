@@ -1,11 +1,15 @@
 """Restore the new bundle from its base and a delta. Neither needs to be trusted: the result goes through `verify`."""
 
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from airlock.core.artifact import Encoder
@@ -14,7 +18,7 @@ from airlock.formats.delta_index import Full, Keep
 from airlock.formats.index import frame_name
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.frames import compress, this_encoder
-from airlock.storage.restore import Delta, FrameSource, check_base, read_delta, restored
+from airlock.storage.restore import Delta, FrameSource, check_base_index, check_whole, read_delta, restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def apply(
     was built. So many frames as `jobs` are compressed at a time. Raises IntegrityError; what was written is then to be
     thrown away."""
     delta = read_delta(archive)
-    check_base(base, delta)
+    check_base_index(base, delta)
     encoder = delta.index.encoder if level is None else this_encoder(level, delta.index.encoder.codecs)
     with ExitStack() as stack:
         frames = _frames(base, delta, scratch, encoder, stack, jobs)
@@ -59,7 +63,8 @@ def apply(
 def _frames(
     base: FrameSource, delta: Delta, scratch: Path, encoder: Encoder, stack: ExitStack, jobs: int
 ) -> dict[Digest, BinaryIO]:
-    """What patches make, compressed while the next is restored: zstd releases the GIL, and so does decoding."""
+    """What patches make, compressed while the next is restored, and every other frame checked meanwhile: zstd releases
+    the GIL, and so does decoding."""
 
     def temporary() -> BinaryIO:
         return stack.enter_context(tempfile.TemporaryFile(dir=scratch))
@@ -72,13 +77,43 @@ def _frames(
         return frame
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        coming = {}
-        for row, chunks in restored(base, delta, scratch):
-            content = temporary()
-            for chunk in chunks:
-                content.write(chunk)
-            coming[row.digest] = pool.submit(frame_of, content, delta.expanded[row.digest].size)
-        return {digest: frame.result() for digest, frame in coming.items()}
+        try:
+            checked = [pool.submit(check_whole, base, delta, row) for row in delta.rows.rows]
+            largest, coming = _LargestFirst(pool), dict[Digest, Future[BinaryIO]]()
+            for row, chunks in restored(base, delta, scratch):
+                content = temporary()
+                content.writelines(chunks)
+                size = delta.expanded[row.digest].size
+                coming[row.digest] = largest.submit(size, partial(frame_of, content, size))
+            for done in checked:
+                done.result()
+            return {digest: frame.result() for digest, frame in coming.items()}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+class _LargestFirst:
+    """Work for the threads of a pool by its size, so that all of them end together."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool, self._lock, self._number = pool, Lock(), count()
+        self._waiting: list[tuple[int, int, Callable[[], BinaryIO], Future[BinaryIO]]] = []
+
+    def submit(self, size: int, work: Callable[[], BinaryIO]) -> Future[BinaryIO]:
+        done = Future[BinaryIO]()
+        with self._lock:
+            heappush(self._waiting, (-size, next(self._number), work, done))
+        self._pool.submit(self._run)
+        return done
+
+    def _run(self) -> None:
+        with self._lock:
+            _, _, work, done = heappop(self._waiting)
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
 
 
 def _write(base: FrameSource, delta: Delta, frames: Mapping[Digest, BinaryIO], out: BinaryIO) -> None:

@@ -1,12 +1,12 @@
 """The contents that a delta and the site's own frames give: kept, carried whole, or restored by a patch."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from airlock.core.digest import Digest
 from airlock.formats.delta_index import Full, Keep, Patch
@@ -24,7 +24,7 @@ from airlock.storage.content import (
     with_frame,
 )
 from airlock.storage.delta_streams import StreamReader, open_streams
-from airlock.storage.restore import Delta, FrameSource, check_base_index, fetch, patched, read_delta
+from airlock.storage.restore import Delta, FrameSource, check_base_index, fetched, patched, read_delta
 
 LEVEL = 1
 """Of the frames that are kept of what patches restored. A higher one costs more than it saves at a site."""
@@ -78,12 +78,11 @@ class DeltaSupply:
 
     def _patched(self, row: Patch, streams: Streams, turn: Turn, scratch: Path | None) -> Content:
         where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
-        with (
-            tempfile.TemporaryFile(dir=scratch) as old,
-            turn(partial(fetch, self.base, row.base, old)),
-        ):
-            chunks = patched(self.delta, row, old, streams)
-            content = held_back(chunks, self.delta.expanded[row.digest], where, scratch)
+        with ExitStack() as stack:
+            bases: list[BinaryIO] = []
+            with turn(lambda: bases.append(stack.enter_context(fetched(self.base, row.base, scratch)))):
+                chunks = patched(self.delta, row, bases[0], streams)
+                content = held_back(chunks, self.delta.expanded[row.digest], where, scratch)
         return with_frame(with_files(content), LEVEL)
 
 

@@ -24,6 +24,9 @@ from airlock.storage.atomic import replacing, write_atomically
 from airlock.storage.frames import compress, opened
 from airlock.storage.store import Store
 
+_FRAMES = 2
+"""Grows whenever `compress` may write other bytes than before for one content and encoder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -63,7 +66,7 @@ class FrameCache:
 
     def _path(self, expanded: Digest) -> Path:
         name, encoder = hex_of(expanded), self.encoder
-        folder = self.root / "frames" / f"{encoder.name}-{encoder.version}-{encoder.level}"
+        folder = self.root / "frames" / f"{encoder.name}-{encoder.version}-{encoder.level}-{_FRAMES}"
         return folder / name[:2] / f"{name}.zst"
 
     def _others(self, expanded: Digest) -> Iterator[Path]:

@@ -11,6 +11,9 @@ from airlock.core.digest import CHUNK, Digest, Hasher, chunks_of, digest_of
 from airlock.errors import IntegrityError
 
 DEFAULT_LEVEL = 9
+AT_ONCE = 32 << 20
+"""Bytes of content up to which it is compressed in one go: smaller and faster than in a stream, and other bytes, so it is part
+of what a level means."""
 MAX_WINDOW = 1 << 27
 """Bytes of memory that a frame may ask of its reader."""
 _WIDE = 1 << 23
@@ -31,6 +34,9 @@ def this_encoder(level: int, codecs: str) -> Encoder:
 def compress(source: BinaryIO, size: int, out: BinaryIO, encoder: Encoder) -> None:
     """Write the one frame of `size` bytes of `source`. The caller has checked that `encoder` is at hand."""
     compressor = zstandard.ZstdCompressor(compression_params=_parameters(encoder.level, size))
+    if size <= AT_ONCE:
+        out.write(compressor.compress(source.read()))
+        return
     frame = compressor.compressobj(size)
     for chunk in chunks_of(source):
         out.write(frame.compress(chunk))

@@ -4,21 +4,34 @@ Before anything is written, the base must be the one the delta was made for, and
 there and whole. What is restored must be what the new index names.
 """
 
+import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from airlock.core.binary_delta import apply_patch
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, Hasher, digest_of
 from airlock.errors import IntegrityError
-from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, parse_delta_index
+from airlock.formats.delta_index import (
+    MEMBER,
+    DeltaIndex,
+    Full,
+    Keep,
+    Origin,
+    Patch,
+    Row,
+    parse_delta_index,
+)
 from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader, open_streams
-from airlock.storage.frames import decompress
+from airlock.storage.frames import decompress, decompress_whole
+
+_IN_MEMORY = 32 << 20
+"""Bytes of a base, and of its frame."""
 
 
 class FrameSource(Protocol):
@@ -89,12 +102,17 @@ def check_base(base: FrameSource, delta: Delta) -> None:
     checked when it is read. Raises IntegrityError."""
     check_base_index(base, delta)
     for row in delta.rows.rows:
-        if isinstance(row, Keep):
-            with base.open(row.digest) as frame:
-                _check(frame, delta.expanded[row.digest], base.where)
-        elif isinstance(row, Full):
-            with delta.archive.open(frame_name(row.digest)) as frame:
-                _check(frame, delta.expanded[row.digest], delta.archive.where)
+        check_whole(base, delta, row)
+
+
+def check_whole(base: FrameSource, delta: Delta, row: Row) -> None:
+    """A frame that is taken over as it is, is whole. Raises IntegrityError."""
+    if isinstance(row, Keep):
+        with base.open(row.digest) as frame:
+            _check(frame, delta.expanded[row.digest], base.where)
+    elif isinstance(row, Full):
+        with delta.archive.open(frame_name(row.digest)) as frame:
+            _check(frame, delta.expanded[row.digest], delta.archive.where)
 
 
 def check_base_index(base: FrameSource, delta: Delta) -> None:
@@ -121,21 +139,29 @@ def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[P
     patches = [row for row in delta.rows.rows if isinstance(row, Patch)]
     streams = open_streams(delta.archive) if patches else {}
     for row in patches:
-        with tempfile.TemporaryFile(dir=scratch) as old:
-            fetch(base, row.base, old)
+        with fetched(base, row.base, scratch) as old:
             yield row, patched(delta, row, old, streams)
     for stream in streams.values():
         stream.finish()
 
 
-def fetch(base: FrameSource, origin: Origin | None, old: BinaryIO) -> None:
-    """Write what a patch starts from into a file. Raises IntegrityError."""
-    if origin:
-        with base.open(origin.digest) as frame:
-            for chunk in decompress(
-                frame, origin.digest, origin.size, f"{base.where}: {frame_name(origin.digest)}"
-            ):
-                old.write(chunk)
+def fetched(base: FrameSource, origin: Origin | None, scratch: Path | None) -> BinaryIO:
+    """What a patch starts from, checked: in memory, or in a file below `scratch` where that would be too much. Raises
+    IntegrityError."""
+    if origin is None:
+        return io.BytesIO()
+    where = f"{base.where}: {frame_name(origin.digest)}"
+    with base.open(origin.digest) as frame:
+        if origin.size <= _IN_MEMORY and len(data := frame.read(_IN_MEMORY + 1)) <= _IN_MEMORY:
+            return io.BytesIO(decompress_whole(data, origin.digest, origin.size, where))
+        frame.seek(0)
+        old = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
+        try:
+            old.writelines(decompress(frame, origin.digest, origin.size, where))
+        except BaseException:
+            old.close()
+            raise
+    return cast("BinaryIO", old)
 
 
 def patched(delta: Delta, row: Patch, old: BinaryIO, streams: Mapping[str, StreamReader]) -> Iterator[bytes]:
