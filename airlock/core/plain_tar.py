@@ -14,6 +14,8 @@ from airlock.errors import IntegrityError
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
 _SIZE = slice(124, 135)
+_SHORT = 100
+"""Bytes of a name that fits into a header."""
 MAX_SIZE = 1 << 40
 """Bytes; no file may declare more."""
 
@@ -33,7 +35,7 @@ def header(name: str, size: int) -> bytes:
     """Everything that stands before the bytes of a file: what tarfile writes, put together faster, as a wheel has
     thousands."""
     spelled, digits = name.encode(), b"%011o" % size
-    if len(spelled) > 100 or len(digits) > 11:
+    if len(spelled) > _SHORT or len(digits) > 11:
         return _written(name, size)
     checksum = b"%06o\0 " % (_REST + sum(spelled) + sum(digits))
     return b"".join((spelled.ljust(100, b"\0"), _BEFORE, digits, _BETWEEN, checksum, _AFTER))
@@ -65,7 +67,7 @@ class Reader:
         """The size and the bytes of the next file, which must be called `name` and be at most `limit` bytes. What is
         left of them is skipped when anything else is read."""
         self._skip()
-        start = self._exactly(len(header(name, 0)))
+        start = self._exactly(BLOCK if len(name.encode()) <= _SHORT else len(header(name, 0)))
         size = self._size(start[-BLOCK:])
         if header(name, size) != start:
             raise self.fault(f"not the header of {name[:120]!r} as it must be spelled")

@@ -196,12 +196,19 @@ class LeafNames:
         number = self._count
         self._count += 1
         name = _safe("opaque/" if slot.opaque else "content/", path)
-        parents = _parents(name)
-        if not name or name in self._taken or name in self._folders or not self._taken.isdisjoint(parents):
+        if not name or name in self._taken or name in self._folders or not self._enter(name):
             return f"unnamed/{number}"
         self._taken.add(name)
-        self._folders.update(parents)
         return name
+
+    def _enter(self, name: str) -> bool:
+        """Whether no folder above the name is a leaf. What is a folder once is never a leaf later."""
+        if name.rpartition("/")[0] not in self._folders:
+            parents = _parents(name)
+            if not self._taken.isdisjoint(parents):
+                return False
+            self._folders.update(parents)
+        return True
 
 
 def _parents(name: str) -> list[str]:
