@@ -23,7 +23,7 @@ from airlock.storage.frames import opened
 from airlock.storage.store import Store
 from tests.wheels import artifact, lock, two_versions
 
-GOLDEN = "sha256:a370b4cecb0b8d7537679bb687d6efdbfd945dd447f2bd469e9322f4bc88c650"
+GOLDEN = "sha256:1d593675d6d43cf2e8e53f60d13bfc71af1da08e9fc265dbfa133523866ba82b"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
 
 
