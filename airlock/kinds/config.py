@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airlock.core.artifact import Artifact
 from airlock.core.canonical_json import dumps
@@ -20,7 +20,9 @@ from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import DeclaredTarget, Manifest
 from airlock.kinds import NearSide, PinRequest, Room
 from airlock.kinds.destination import Destination, check_distinct, place_whole, read_destination
-from airlock.kinds.templates import MAX_RENDERED, Template, Templates
+
+if TYPE_CHECKING:
+    from airlock.kinds.templates import Template, Templates
 
 RESERVED = ("project", "target", "values")
 """Names that every template has, and no variable may take."""
@@ -28,7 +30,7 @@ RESERVED = ("project", "target", "values")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    template: Template
+    template: "Template"
     variables: Mapping[str, Any]
     destination: Destination
 
@@ -69,6 +71,8 @@ class ConfigKind:
         return pinned
 
     def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
+        from airlock.kinds.templates import MAX_RENDERED
+
         if (text := artifact.origin.get("text")) is None:
             raise IntegrityError(f"{artifact.label}: origin", "no text")
         if len(text) > MAX_RENDERED:
@@ -126,6 +130,8 @@ def _names(manifest: Manifest, declared: DeclaredTarget, variables: Mapping[str,
 
 
 def _entries(manifest: Manifest, where: str, directory: Path) -> list[_Entry]:
+    from airlock.kinds.templates import Templates
+
     templates = Templates(directory)
     section = Fields({"config": manifest.sections.get("config", [])}, where, UsageError)
     entries = [_entry(fields, manifest, templates) for fields in section.tables("config")]
@@ -133,7 +139,7 @@ def _entries(manifest: Manifest, where: str, directory: Path) -> list[_Entry]:
     return entries
 
 
-def _entry(fields: Fields, manifest: Manifest, templates: Templates) -> _Entry:
+def _entry(fields: Fields, manifest: Manifest, templates: "Templates") -> _Entry:
     path, text = fields.optional_text("template"), fields.optional_text("text")
     variables = fields.table("variables").items()
     destination = read_destination(fields, manifest)
