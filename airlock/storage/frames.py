@@ -10,7 +10,7 @@ from airlock.core.artifact import SMALLEST, Encoder
 from airlock.core.digest import CHUNK, Digest, Hasher, chunks_of, digest_of
 from airlock.errors import IntegrityError
 
-DEFAULT_LEVEL = 8
+DEFAULT_LEVEL = 7
 AT_ONCE = 32 << 20
 """Bytes of content up to which it is compressed in one go: smaller and faster than in a stream, and other bytes, so it is part
 of what a level means."""

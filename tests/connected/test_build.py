@@ -23,7 +23,7 @@ from airlock.storage.frames import opened
 from airlock.storage.store import Store
 from tests.wheels import artifact, lock, two_versions
 
-GOLDEN = "sha256:1d593675d6d43cf2e8e53f60d13bfc71af1da08e9fc265dbfa133523866ba82b"
+GOLDEN = "sha256:f6d73c9530e80451778518f6eeed1e083270ac66315b1f7821945f0a33cdbc65"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
 
 
