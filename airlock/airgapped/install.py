@@ -6,16 +6,16 @@ generations that exist, synced, renamed into place, and switched to. Until the s
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from airlock.airgapped.approvals import NO_APPROVALS, Approvals
 from airlock.airgapped.host import Host, Interpreter, this_host
 from airlock.airgapped.preflight import check_codecs_of, check_machine, check_site
 from airlock.airgapped.reuse import take_over
 from airlock.airgapped.site import (
     FRAMES,
-    ROOT_OF_TRUST,
     STATE,
     TEMPORARY,
     Site,
@@ -27,7 +27,7 @@ from airlock.airgapped.site import (
 )
 from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out, new_file
 from airlock.airgapped.switch import Surroundings, recover, sweep, switch
-from airlock.airgapped.verify import SignedBundle
+from airlock.airgapped.verify import SignedBundle, SignedIndex
 from airlock.core.digest import CHUNK, Digest, chunks_of
 from airlock.core.paths import SafePath
 from airlock.core.target import Target
@@ -50,6 +50,8 @@ class Choices:
     python: str | None = None
     """The base interpreter, None for the first that fits."""
     allow_downgrade: bool = False
+    approvals: Approvals = NO_APPROVALS
+    """For a delta, whose signatures are read by `update` itself."""
     host: AskHost = this_host
 
 
@@ -61,6 +63,8 @@ class Outcome:
     """The same as `before` where this bundle is in use already."""
     version: str
     index: Digest
+    downgrade: bool = False
+    """Whether it was signed before what was accepted here, and installed all the same because somebody asked for it."""
 
 
 def install(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Outcome:
@@ -89,13 +93,23 @@ def install_locked(
     """The rest of `install`, for a caller that holds the lock and has recovered the site; without `base` the machine is
     checked now."""
     base = base or check_machine_for(bundle, site, choices, world)
-    check_site(site, bundle.signed, choices.allow_downgrade)
+    downgrade = check_site(site, bundle.signed, choices.allow_downgrade)
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
-        return _outcome(before, before.number)
+        return already(site, bundle.signed, before)
     generation = _staged(bundle, site, choices, base, world)
     done = switch(site, act, generation, world)
-    return _outcome(generation, done.before)
+    return replace(_outcome(generation, done.before), downgrade=downgrade)
+
+
+def already(site: Site, signed: SignedIndex, current: Generation) -> Outcome:
+    """Nothing to do, but for newer roots and approvals that are demanded from now on."""
+    pin(site, signed)
+    return _outcome(current, current.number)
+
+
+def pin(site: Site, signed: SignedIndex) -> None:
+    site.pin(signed.root, {name: one.root for name, one in signed.approvals.items()})
 
 
 def _outcome(generation: Generation, before: int) -> Outcome:
@@ -146,8 +160,7 @@ def _stage(
     for name in frames.fresh:
         site.disk.rename(name + TEMPORARY, name)
     site.replace(index_of(bundle.digest), bundle.signed.data)
-    if site.root_of_trust() != bundle.signed.root:
-        site.replace(ROOT_OF_TRUST, bundle.signed.root)
+    pin(site, bundle.signed)
     generation = Generation(
         number=number,
         content=number,

@@ -1,7 +1,9 @@
 """Decide whether this machine and site can take a bundle, before anything is written."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from airlock.airgapped.approvals import approval_root
 from airlock.airgapped.host import Host, Interpreter
 from airlock.airgapped.site import Site
 from airlock.airgapped.stage import KindNamed
@@ -66,12 +68,18 @@ def _interpreter(target: Target, host: Host) -> Interpreter:
     )
 
 
-def check_site(site: Site, signed: SignedIndex, allow_downgrade: bool) -> None:
-    """The trust root, the project and the release counter. Raises TargetError or IntegrityError."""
+def check_site(site: Site, signed: SignedIndex, allow_downgrade: bool) -> bool:
+    """The trust roots, the project and the release counter. Returns whether this is a downgrade, which was then asked for.
+    Raises TargetError or IntegrityError."""
     if site.root_of_trust() not in (None, signed.anchor):
         raise IntegrityError(str(site.root), "verified against a trust root that is not the pinned one")
+    for name, root in site.approval_roots().items():
+        if name not in signed.approvals or signed.approvals[name].anchor != root:
+            raise IntegrityError(
+                str(site.root), f"verified without the approval by {name} that is demanded here"
+            )
     if (current := site.current_generation()) is None:
-        return
+        return False
     if current.project != signed.index.project.name:
         raise TargetError(
             str(site.root),
@@ -80,15 +88,31 @@ def check_site(site: Site, signed: SignedIndex, allow_downgrade: bool) -> None:
             found=signed.index.project.name,
             hint="one root holds one project: choose another --root",
         )
+    return _is_downgrade(site, signed, allow_downgrade)
+
+
+def _is_downgrade(site: Site, signed: SignedIndex, allowed: bool) -> bool:
     accepted = site.accepted_release()
-    if signed.release < accepted and not allow_downgrade:
+    where = f"{signed.index.project.name} {signed.index.project.version}"
+    if signed.release == accepted and signed.digest not in site.accepted_indexes(accepted):
+        if allowed:
+            return True
         raise IntegrityError(
-            f"{signed.index.project.name} {signed.index.project.version}",
+            where,
+            "signed with the release counter of another bundle, which is installed here",
+            expected=f"release counter {accepted + 1} or more",
+            found=str(signed.release),
+            hint="ask for it to be signed again, later or with a higher --counter",
+        )
+    if signed.release < accepted and not allowed:
+        raise IntegrityError(
+            where,
             "signed before what was installed here",
             expected=f"release counter {accepted} or more",
             found=str(signed.release),
             hint="`airlock rollback` goes back; --allow-downgrade installs an old bundle on purpose",
         )
+    return signed.release < accepted
 
 
 def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
@@ -108,3 +132,18 @@ def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
     chosen = given if pinned is None else pinned
     assert chosen is not None, "one of both is there"
     return chosen
+
+
+def required_approvals(site: Site, given: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The approval roots to demand: the pinned ones, and `given` ones by the names that messages have for them. Raises
+    IntegrityError where one that is given is not the pinned one."""
+    required = site.approval_roots()
+    for where, data in given.items():
+        name = approval_root(data, where).policy.approver
+        if required.setdefault(name, data) != data:
+            raise IntegrityError(
+                where,
+                f"not the approval root of {name} that this site pinned",
+                hint="leave it out: the site keeps asking for this approval",
+            )
+    return required

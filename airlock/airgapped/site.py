@@ -1,7 +1,7 @@
 """A site: the root that generations are installed below, and what it remembers of itself."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +23,7 @@ JOURNAL = "state/journal.jsonl"
 INTENT = "state/switch.json"
 """The act that is under way between the switch and the verdict on it."""
 ROOT_OF_TRUST = "state/trust/root.json"
+_APPROVAL_ROOT = ".approval-root.json"
 FRAMES = "store/frames"
 TEMPORARY = ".airlock-tmp"
 """How every name ends that the next command may remove."""
@@ -113,9 +114,28 @@ class Site:
         path = self.path(ROOT_OF_TRUST)
         return path.read_bytes() if path.exists() else None
 
+    def approval_roots(self) -> dict[str, bytes]:
+        """The pinned roots of those who must approve, by their names; retired ones too."""
+        paths = sorted(self.path("state/trust").glob(f"*{_APPROVAL_ROOT}"))
+        return {path.name.removesuffix(_APPROVAL_ROOT): path.read_bytes() for path in paths}
+
     def accepted_release(self) -> int:
         """The highest release counter that was installed here and stayed."""
         return max((act.release for act in self.journal() if act.outcome == "done"), default=0)
+
+    def accepted_indexes(self, release: int) -> frozenset[Digest]:
+        """What was installed here with that release counter, and stayed."""
+        acts = self.journal()
+        return frozenset(act.index for act in acts if act.outcome == "done" and act.release == release)
+
+    def pin(self, root: bytes, approvals: Mapping[str, bytes]) -> None:
+        """From now on the site trusts these roots, and what they lead to."""
+        if self.root_of_trust() != root:
+            self.replace(ROOT_OF_TRUST, root)
+        known = self.approval_roots()
+        for name, approval in sorted(approvals.items()):
+            if known.get(name) != approval:
+                self.replace(f"state/trust/{name}{_APPROVAL_ROOT}", approval)
 
     def open_frame(self, digest: Digest) -> BinaryIO:
         """The zstd frame of an expanded form. Raises IntegrityError where the site does not have it."""

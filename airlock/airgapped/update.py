@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from airlock.airgapped.install import (
     Choices,
     Outcome,
+    already,
     install_locked,
     site_errors,
 )
@@ -20,7 +21,6 @@ from airlock.airgapped.switch import Surroundings, recover
 from airlock.airgapped.verify import restored, verify_index
 from airlock.core.digest import Digest
 from airlock.errors import TargetError
-from airlock.formats.generation import Generation
 from airlock.storage.archive import Archive
 from airlock.storage.content import Supply
 
@@ -60,22 +60,18 @@ def update(
     use."""
     if not site.current():
         raise _nothing_to_update(site)
-    signed = verify_index(delta, root, world.now)
+    signed = verify_index(delta, root, world.now, choices.approvals)
     with site_errors(site), locked(site, "update"):
         recover(site, world)
         if (current := site.current_generation()) is None:
             raise _nothing_to_update(site)
-        if current.index == signed.digest:
-            return _already(current)
         check_site(site, signed, choices.allow_downgrade)
+        if current.index == signed.digest:
+            return already(site, signed, current)
         for warning in signed.warnings:
             world.reporter.warn(warning)
         supply = restore(SiteFrames(site=site, index=current.index), delta)
         return install_locked("update", restored(signed, supply), site, choices, world)
-
-
-def _already(current: Generation) -> Outcome:
-    return Outcome(before=current.number, after=current.number, version=current.version, index=current.index)
 
 
 def _nothing_to_update(site: Site) -> TargetError:

@@ -4,28 +4,38 @@ The rules, in their order; the first that is broken ends it with an IntegrityErr
 
 1. The archive is one that airlock writes (`Archive` checked that).
 2. The trust root is signed by the threshold of its own root keys. Roots that the bundle carries, `trust/N.root.json`,
-   lead on from it one version at a time, each signed by the root before it and by itself (TUF 5.3).
+   lead on from it one version at a time, each signed by the root before it and by itself (TUF 5.3). A chain with a gap,
+   or with another root of the version that is trusted, is refused.
 3. `trust/targets.json` is signed by the threshold of the root's `targets` keys.
 4. `index.json` has the signed length, sha256 and name.
+   Whoever must approve has signed the same, for the same release counter (`airgapped/approvals.py`).
 5. The index is well formed, and of a version that is known.
 6. The archive holds the members that the index names, and nothing else.
 7. Every frame decompresses to the size and digest that the index gives. `install` does this in the one pass in which it
    reads a frame at all, before it looks at what is in it.
 
-Deliberately not here: an expired root or signature is a warning and no refusal, for clocks on the far side drift, and a
-site that refuses every bundle cannot be helped from outside. The release counter is compared in `install`, which knows
+Deliberately not here: an expired root or signature is a warning and no refusal, unless the root says so, for clocks on the
+far side drift, and a site that refuses every bundle cannot be helped from outside. The release counter is compared in `install`, which knows
 what was accepted before. What the frames hold is checked by the kinds, when they are placed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import Metadata, Root, Targets
 
+from airlock.airgapped.approvals import (
+    NO_APPROVALS,
+    Approvals,
+    Approved,
+    check_approvals,
+    judged,
+    release_root,
+)
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import IntegrityError
@@ -35,17 +45,16 @@ from airlock.formats.trust import (
     TARGETS,
     check_signatures,
     is_trust_member,
-    moment,
-    parse_root,
     parse_targets,
-    root_link,
     signed_index,
     target_path,
-    verified_root,
 )
+from airlock.formats.trust_chain import TrustedRoot, follow
+from airlock.formats.trust_fields import read_particulars
 from airlock.storage.archive import Archive
 from airlock.storage.content import BundleSupply, Content, Supply
 from airlock.storage.frames import decompress
+from airlock.storage.root_chain import links_in
 
 INDEX = "index.json"
 Reopen = Callable[[], BinaryIO]
@@ -72,6 +81,8 @@ class SignedIndex:
     checked: tuple[str, ...]
     """What was checked, one line each."""
     warnings: tuple[str, ...]
+    approvals: Mapping[str, Approved] = field(default_factory=dict)
+    """By the name of the approver; those that were demanded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +127,11 @@ class VerifiedBundle(SignedBundle):
     checked: tuple[str, ...]
 
 
-def verify_signatures(archive: Archive, root: bytes, now: int) -> SignedBundle:
+def verify_signatures(
+    archive: Archive, root: bytes, now: int, approvals: Approvals = NO_APPROVALS
+) -> SignedBundle:
     """Rules 1 to 6. Raises IntegrityError."""
-    signed = verify_index(archive, root, now)
+    signed = verify_index(archive, root, now, approvals)
     _check_members(archive, signed.index)
     return SignedBundle(supply=BundleSupply(archive), signed=signed, proof=_ONLY_VERIFY_MAKES_ONE)
 
@@ -128,10 +141,16 @@ def restored(signed: SignedIndex, supply: Supply) -> SignedBundle:
     return SignedBundle(supply=supply, signed=signed, proof=_ONLY_VERIFY_MAKES_ONE)
 
 
-def verify(archive: Archive, root: bytes, now: int, reopen: Reopen | None = None) -> VerifiedBundle:
+def verify(
+    archive: Archive,
+    root: bytes,
+    now: int,
+    reopen: Reopen | None = None,
+    approvals: Approvals = NO_APPROVALS,
+) -> VerifiedBundle:
     """Check a bundle against a trust root; `now` is in seconds since the epoch. With `reopen`, frames are read by
     several threads. Raises IntegrityError."""
-    signed = verify_signatures(archive, root, now).signed
+    signed = verify_signatures(archive, root, now, approvals).signed
     _check_frames(archive, _contents(signed.index), reopen)
     size = sum(entry.expanded.size for entry in signed.index.entries)
     checked = (
@@ -144,9 +163,9 @@ def verify(archive: Archive, root: bytes, now: int, reopen: Reopen | None = None
     )
 
 
-def verify_index(archive: Archive, root: bytes, now: int) -> SignedIndex:
+def verify_index(archive: Archive, root: bytes, now: int, approvals: Approvals = NO_APPROVALS) -> SignedIndex:
     """Rules 1 to 5, which also hold for a delta: its signatures are those of the bundle that it restores."""
-    trusted, newest = _follow(archive, root)
+    trusted = follow(release_root(root), links_in([archive], ""))
     data = archive.read(INDEX, MAX_SIZE)
     targets, metadata, signers = _targets(archive, trusted.signed)
     place = f"{archive.where}: {INDEX}"
@@ -160,33 +179,20 @@ def verify_index(archive: Archive, root: bytes, now: int) -> SignedIndex:
         raise IntegrityError(
             place, "signed under another name", expected=target_path(index), found=target.path
         )
+    warnings = judged(trusted, metadata, archive.where, now)
+    approved = check_approvals(archive, metadata.signed, approvals, now)
     return SignedIndex(
         data=data,
         index=index,
         digest=digest_of(data),
         release=metadata.signed.version,
         anchor=root,
-        root=newest,
+        root=trusted.data,
         targets=targets,
-        checked=_statement(trusted, signers, len(data)),
-        warnings=tuple(_expired(trusted, "the trust root", now) + _expired(metadata, "the signature", now)),
+        checked=(*_statement(trusted, signers, len(data)), *(one.checked for one in approved.values())),
+        warnings=(*warnings, *(warning for one in approved.values() for warning in one.warnings)),
+        approvals=approved,
     )
-
-
-def _follow(archive: Archive, data: bytes) -> tuple[Metadata[Root], bytes]:
-    """The newest root that can be reached from the one the site trusts."""
-    root = verified_root(data, "trust root")
-    while (name := root_link(root.signed.version + 1)) in archive.members:
-        place = f"{archive.where}: {name}"
-        data = archive.read(name, MAX_METADATA)
-        following = parse_root(data, place)
-        check_signatures(following, root.signed, "root", place)
-        check_signatures(following, following.signed, "root", place)
-        if (found := following.signed.version) != root.signed.version + 1:
-            expected = str(root.signed.version + 1)
-            raise IntegrityError(place, "root of another version", expected=expected, found=str(found))
-        root = following
-    return root, data
 
 
 def _targets(archive: Archive, root: Root) -> tuple[bytes, Metadata[Targets], tuple[str, ...]]:
@@ -197,24 +203,19 @@ def _targets(archive: Archive, root: Root) -> tuple[bytes, Metadata[Targets], tu
         )
     data = archive.read(TARGETS, MAX_METADATA)
     metadata = parse_targets(data, place)
+    if name := read_particulars(metadata.signed, place).approver:
+        raise IntegrityError(place, f"an approval by {name}, not a release")
     return data, metadata, check_signatures(metadata, root, "targets", place)
 
 
-def _statement(root: Metadata[Root], signers: tuple[str, ...], size: int) -> tuple[str, ...]:
+def _statement(root: TrustedRoot, signers: tuple[str, ...], size: int) -> tuple[str, ...]:
     keys = root.signed.roles["targets"]
     names = ", ".join(signer[:8] for signer in signers)
     return (
-        f"trust root version {root.signed.version}, signed by its own root keys",
+        f"trust root version {root.version}, signed by its own root keys",
         f"signatures: {len(signers)} of {len(keys.keyids)} release keys ({names}), {keys.threshold} needed",
         f"index.json: {size} bytes, as signed, and well formed",
     )
-
-
-def _expired(metadata: Metadata[Any], what: str, now: int) -> list[str]:
-    if not metadata.signed.is_expired(moment(now)):
-        return []
-    date = metadata.signed.expires.date().isoformat()
-    return [f"{what} expired on {date}: check this machine's clock, or ask for a newer one"]
 
 
 def _check_members(archive: Archive, index: BundleIndex) -> None:

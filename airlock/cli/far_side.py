@@ -2,19 +2,25 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from airlock.cli.arguments import existing
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
+    from airlock.airgapped.approvals import Approvals
     from airlock.airgapped.install import Choices, Outcome
     from airlock.airgapped.site import Site
     from airlock.airgapped.switch import Surroundings
     from airlock.airgapped.verify import SignedBundle
     from airlock.core.tree import Change
+    from airlock.storage.archive import Archive
+
+
+DELTA = "delta.json"
+"""The member that makes an archive a delta."""
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +37,15 @@ def add_choices(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> Non
         "--python", metavar="PATH", help="the base interpreter (default: pythonX.Y on PATH, or airlock's own)"
     )
     parser.add_argument(
+        "--require-approval",
+        type=existing,
+        action="append",
+        default=[],
+        metavar="ROOT.JSON",
+        help="an approval root that is demanded beside the trust root (needed once); may be repeated",
+    )
+    add_approval(parser)
+    parser.add_argument(
         "--allow-downgrade", action="store_true", help="accept a bundle that was signed before the last one"
     )
     if dry_run:
@@ -38,6 +53,17 @@ def add_choices(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> Non
             "-n", "--dry-run", action="store_true", help="say what would change, write nothing"
         )
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
+
+
+def add_approval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--approval",
+        type=existing,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file that `airlock approve --detached` wrote; may be repeated",
+    )
 
 
 @contextmanager
@@ -70,10 +96,9 @@ def _real(root: Path) -> Path:
 
 def read_trust_root(path: Path) -> bytes:
     """Never more than a byte too much: what is no trust root may be of any size."""
-    from airlock.formats.trust import MAX_METADATA
+    from airlock.storage.root_chain import read_root
 
-    with path.open("rb") as stream:
-        return stream.read(MAX_METADATA + 1)
+    return read_root(path)
 
 
 def world_of(session: Session) -> "Surroundings":
@@ -82,22 +107,56 @@ def world_of(session: Session) -> "Surroundings":
     return Surroundings(now=session.now(), environment=session.environment, reporter=session.reporter)
 
 
-def choices_of(arguments: argparse.Namespace) -> "Choices":
+def choices_of(arguments: argparse.Namespace, approvals: "Approvals") -> "Choices":
     from airlock.airgapped.install import Choices
     from airlock.kinds.registry import kind_named
 
-    return Choices(kinds=kind_named, python=arguments.python, allow_downgrade=arguments.allow_downgrade)
+    return Choices(
+        kinds=kind_named,
+        python=arguments.python,
+        allow_downgrade=arguments.allow_downgrade,
+        approvals=approvals,
+    )
 
 
 @contextmanager
-def signed(path: Path, root: bytes, session: Session) -> "Iterator[SignedBundle]":
-    """The bundle at `path`, whose warnings were told. Its frames are checked when they are read."""
-    from airlock.airgapped.verify import verify_signatures
+def approvals_for(arguments: argparse.Namespace, site: "Site | None" = None) -> "Iterator[Approvals]":
+    """What `--require-approval`, `--approval` and the site demand and give."""
+    from airlock.airgapped.approvals import Approvals, approval_root
+    from airlock.airgapped.preflight import required_approvals
     from airlock.storage.archive import Archive
 
+    given = {str(path): read_trust_root(path) for path in arguments.require_approval}
+    with ExitStack() as stack:
+        detached = tuple(
+            Archive(stack.enter_context(path.open("rb")), str(path)) for path in arguments.approval
+        )
+        roots = {approval_root(data, where).policy.approver: data for where, data in given.items()}
+        yield Approvals(required=required_approvals(site, given) if site else roots, detached=detached)
+
+
+def opened_archive(stream: "BinaryIO", path: Path, *, delta: bool) -> "Archive":
+    """A bundle, or a delta, where the command takes only that. Raises UsageError for the other one."""
+    from airlock.errors import UsageError
+    from airlock.storage.archive import Archive
+
+    archive = Archive(stream, str(path))
+    if delta is (DELTA in archive.members):
+        return archive
+    if delta:
+        raise UsageError(str(path), "a bundle, not a delta", hint=f"`airlock install {path}` takes it")
+    hint = f"`airlock update {path}` installs it; `airlock apply` makes the bundle"
+    raise UsageError(str(path), "a delta, not a bundle", hint=hint)
+
+
+@contextmanager
+def signed(path: Path, root: bytes, session: Session, approvals: "Approvals") -> "Iterator[SignedBundle]":
+    """The bundle at `path`, whose warnings were told. Its frames are checked when they are read."""
+    from airlock.airgapped.verify import verify_signatures
+
     with path.open("rb") as stream:
-        archive = Archive(stream, str(path))
-        bundle = verify_signatures(archive, root, session.now())
+        archive = opened_archive(stream, path, delta=False)
+        bundle = verify_signatures(archive, root, session.now(), approvals)
         for warning in bundle.signed.warnings:
             session.reporter.warn(warning)
         yield bundle
@@ -120,13 +179,15 @@ def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:
                 "version": outcome.version,
                 "index": outcome.index,
                 "changed": outcome.before != outcome.after,
+                "downgrade": outcome.downgrade,
             }
         )
     elif outcome.before == outcome.after:
         print(f"generation {outcome.after} holds version {outcome.version} already; nothing to do")
     else:
         before = f", before: {outcome.before}" if outcome.before else ""
-        print(f"{verb} version {outcome.version} as generation {outcome.after}{before}")
+        downgrade = " (a downgrade, as --allow-downgrade asked for)" if outcome.downgrade else ""
+        print(f"{verb} version {outcome.version} as generation {outcome.after}{before}{downgrade}")
         print(f"index {short_form(outcome.index)}")
 
 

@@ -18,6 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sizes", action="store_true", help="what each artifact takes and why; reads every frame of a bundle"
     )
+    parser.add_argument(
+        "--signatures", action="store_true", help="who signed what, and what is missing; needs no key"
+    )
     parser.add_argument("--html", type=Path, metavar="PAGE", help="draw the sizes as one self-contained page")
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
@@ -26,6 +29,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.inspect import inspect
     from airlock.cli.session import print_json
 
+    if arguments.signatures:
+        _signatures(arguments)
+        return None
     sizes = arguments.sizes or arguments.html is not None
     with arguments.file.open("rb") as stream:
         summary = inspect(stream, str(arguments.file), sizes=sizes)
@@ -40,6 +46,21 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     else:
         _print(summary, _rows if sizes else _sentences)
     return None
+
+
+def _signatures(arguments: argparse.Namespace) -> None:
+    from airlock.airgapped.signatures import signatures
+    from airlock.cli.session import print_json
+    from airlock.cli.sign import to_be_signed
+    from airlock.cli.signatures import document, lines
+
+    with arguments.file.open("rb") as stream:
+        report = signatures(to_be_signed(stream, arguments.file))
+    if arguments.json:
+        print_json(document(report))
+        return
+    for line in lines(report):
+        print(line)
 
 
 def _document(summary: "Summary") -> dict[str, Any]:

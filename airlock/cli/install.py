@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.install import install, plan
     from airlock.cli.far_side import (
+        approvals_for,
         choices_of,
         opened,
         root_for,
@@ -25,11 +26,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         world_of,
     )
 
-    choices, world = choices_of(arguments), world_of(session)
+    world = world_of(session)
     with (
         opened(arguments.root) as site,
-        signed(arguments.bundle, root_for(site, arguments.trust), session) as bundle,
+        approvals_for(arguments, site) as approvals,
+        signed(arguments.bundle, root_for(site, arguments.trust), session, approvals) as bundle,
     ):
+        choices = choices_of(arguments, approvals)
         if arguments.dry_run:
             tell_plan(plan(bundle, site, choices, world), arguments.json)
         else:

@@ -27,6 +27,10 @@ class Session:
     def from_environment(cls, environment: Mapping[str, str], *, quiet: bool) -> "Session":
         return cls(cache=_cache(environment), environment=environment, reporter=_reporter(quiet))
 
+    def now_in_milliseconds(self) -> int:
+        """As `now`, finer, so that two bundles signed one after the other differ."""
+        return self.now() * 1000 if self.environment.get("SOURCE_DATE_EPOCH") else time.time_ns() // 1_000_000
+
     def now(self) -> int:
         """Seconds since the epoch; `SOURCE_DATE_EPOCH` stands in for the clock where it is set."""
         fixed = self.environment.get("SOURCE_DATE_EPOCH")

@@ -2,10 +2,19 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airlock.cli.arguments import existing
 from airlock.cli.key import add_passphrase, days
 from airlock.cli.session import Session, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from airlock.connected.sign import Signed
+    from airlock.formats.trust_chain import TrustedRoot
+    from airlock.storage.archive import Archive
 
 _DAY = 86_400
 
@@ -14,6 +23,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
     parser.add_argument("--key", type=existing, required=True, metavar="KEY", help="the private release key")
     add_passphrase(parser)
+    parser.add_argument(
+        "--trust",
+        type=existing,
+        metavar="ROOT.JSON",
+        help="the trust root, carried with every version that lies beside it (default: trust-root.json, if it is here)",
+    )
     parser.add_argument("--expires-days", type=days, default=365, metavar="N", help="default: 365")
     parser.add_argument(
         "--counter", type=int, metavar="N", help="the release counter, which must grow (default: the clock)"
@@ -25,37 +40,99 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.cli.key import passphrase_of
-    from airlock.connected.key import read_signer
+    from airlock.cli.key import passphrase_of, signer_of
     from airlock.connected.sign import Statement, sign
     from airlock.errors import UsageError
-    from airlock.formats.trust import short_form
-    from airlock.storage.archive import Archive
     from airlock.storage.atomic import replacing
 
-    if arguments.counter is not None and arguments.counter < 1:
-        raise UsageError("--counter", "too small", expected="1 or more", found=str(arguments.counter))
-    signer = read_signer(arguments.key.read_bytes(), passphrase_of(arguments), str(arguments.key))
+    if arguments.counter is not None and not 1 <= arguments.counter <= 1 << 53:
+        expected = f"from 1 to {1 << 53}"
+        raise UsageError("--counter", "out of range", expected=expected, found=str(arguments.counter))
+    roots = roots_beside(arguments.trust, session)
+    signer = signer_of(arguments.key, passphrase_of(arguments), session)
     now = session.now()
     statement = Statement(
-        counter=now if arguments.counter is None else arguments.counter,
+        counter=session.now_in_milliseconds() if arguments.counter is None else arguments.counter,
         fixed=arguments.counter is not None,
         expires=now + arguments.expires_days * _DAY,
+        made=now,
     )
     output = arguments.output or arguments.file
     with arguments.file.open("rb") as stream, replacing(output) as out:
-        signed = sign(Archive(stream, str(arguments.file)), signer, statement, out)
-    if arguments.json:
+        signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
+    for text in _warnings(signed, signer.public_key.keyid, bool(roots)):
+        session.reporter.warn(text)
+    _tell(signed, output, arguments.json)
+
+
+def to_be_signed(stream: "BinaryIO", path: Path) -> "Archive":
+    """A bundle or delta. Raises UsageError for a lock, which is what people try to sign instead."""
+    from airlock.errors import UsageError
+    from airlock.storage.archive import Archive
+
+    if stream.read(512)[257:262] != b"ustar" and path.suffix in (".lock", ".toml"):
+        hint = f"`airlock build --lock {path.with_suffix('.lock')}` makes the bundles that are signed"
+        raise UsageError(str(path), "neither a bundle nor a delta", hint=hint)
+    return Archive(stream, str(path))
+
+
+def roots_beside(given: Path | None, session: Session) -> "tuple[TrustedRoot, ...]":
+    """The versions of the release root that count; none where there is no root here."""
+    from airlock.cli.trust import DEFAULT
+    from airlock.errors import UsageError
+
+    path = given or DEFAULT
+    if given is None and not path.exists():
+        session.reporter.note("no trust-root.json here: sites that lack a root will not find it in this file")
+        return ()
+    roots = roots_at(path, session)
+    if name := roots[-1].policy.approver:
+        raise UsageError(str(path), f"the approval root of {name}", hint="`airlock approve` signs under it")
+    return roots
+
+
+def roots_at(path: Path, session: Session) -> "tuple[TrustedRoot, ...]":
+    """The versions that lie beside `path` and count. Raises UsageError where none does."""
+    from airlock.errors import UsageError
+    from airlock.storage.root_chain import read_chain
+
+    chain = read_chain(path)
+    if not chain.roots:
+        hint = f"its holders run `airlock trust sign {chain.pending} --key KEY`"
+        raise UsageError(str(chain.pending), "lacks signatures of its root keys", hint=hint)
+    if chain.pending:
+        session.reporter.warn(
+            f"{chain.pending} lacks signatures and is not carried: see `airlock trust show`"
+        )
+    return chain.roots
+
+
+def _warnings(signed: "Signed", key: str, judged: bool) -> "Iterator[str]":
+    for name in signed.void:
+        yield f"the approval by {name} was of another release counter and is gone: ask for it again"
+    if judged and signed.quorum and key not in signed.quorum.signed:
+        yield f"{key[:8]} is no release key of the newest trust root: sites will not count this signature"
+
+
+def _tell(signed: "Signed", output: Path, as_json: bool) -> None:
+    from airlock.cli.trust import quorum_document, sentence
+    from airlock.formats.trust import short_form
+
+    if as_json:
         print_json(
             {
                 "file": str(output),
                 "index": signed.index,
+                "short": short_form(signed.index),
                 "release": signed.counter,
                 "signers": list(signed.signers),
+                "quorum": quorum_document(signed.quorum) if signed.quorum else None,
             }
         )
         return
     print(f"{output}: signed by {', '.join(signer[:8] for signer in signed.signers)}")
+    if signed.quorum:
+        print(f"  {sentence(signed.quorum)}")
     print(f"  release  {signed.counter}")
     print(f"  index    {signed.index}")
     print(f"  aloud    {short_form(signed.index)}")

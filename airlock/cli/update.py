@@ -16,12 +16,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.restored import delta_supply
     from airlock.airgapped.update import update
-    from airlock.cli.far_side import choices_of, opened, root_for, tell_outcome, world_of
-    from airlock.storage.archive import Archive
+    from airlock.cli.far_side import (
+        approvals_for,
+        choices_of,
+        opened,
+        opened_archive,
+        root_for,
+        tell_outcome,
+        world_of,
+    )
 
-    choices, world = choices_of(arguments), world_of(session)
-    with opened(arguments.root) as site, arguments.delta.open("rb") as stream:
+    world = world_of(session)
+    with (
+        opened(arguments.root) as site,
+        arguments.delta.open("rb") as stream,
+        approvals_for(arguments, site) as approvals,
+    ):
+        delta = opened_archive(stream, arguments.delta, delta=True)
         root = root_for(site, arguments.trust)
-        delta = Archive(stream, str(arguments.delta))
-        outcome = update(delta, root, site, delta_supply, choices, world)
+        outcome = update(delta, root, site, delta_supply, choices_of(arguments, approvals), world)
         tell_outcome(outcome, "updated to", arguments.json)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airlock.cli.arguments import existing
+from airlock.cli.far_side import DELTA, add_approval
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
@@ -12,31 +13,37 @@ if TYPE_CHECKING:
 
     from airlock.airgapped.verify import SignedIndex
 
-_DELTA = "delta.json"
-"""The member that makes an archive a delta."""
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
     parser.add_argument("--trust", type=existing, required=True, metavar="ROOT.JSON", help="the trust root")
+    parser.add_argument(
+        "--require-approval",
+        type=existing,
+        action="append",
+        default=[],
+        metavar="ROOT.JSON",
+        help="an approval root that is demanded beside it; may be repeated",
+    )
+    add_approval(parser)
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.verify import verify, verify_index
-    from airlock.cli.far_side import read_trust_root
+    from airlock.cli.far_side import approvals_for, read_trust_root
     from airlock.storage.archive import Archive
 
     path: Path = arguments.file
     root = read_trust_root(arguments.trust)
-    with path.open("rb") as stream:
+    with path.open("rb") as stream, approvals_for(arguments) as approvals:
         archive = Archive(stream, str(path))
-        if _DELTA in archive.members:
-            signed = verify_index(archive, root, session.now())
+        if DELTA in archive.members:
+            signed = verify_index(archive, root, session.now(), approvals)
             delta = "a delta: what it restores is checked after `airlock apply`, or by `airlock update`"
             checked: tuple[str, ...] = (*signed.checked, delta)
         else:
-            bundle = verify(archive, root, session.now(), reopen=lambda: path.open("rb"))
+            bundle = verify(archive, root, session.now(), lambda: path.open("rb"), approvals)
             signed, checked = bundle.signed, bundle.checked
     for warning in (*signed.warnings, *_absent(signed)):
         session.reporter.warn(warning)

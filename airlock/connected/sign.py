@@ -1,33 +1,47 @@
 """`airlock sign`: TUF targets metadata over the index of a bundle or delta, put into its archive.
 
-The frames are copied byte for byte, and Ed25519 is deterministic: same file, key, counter and expiry, same result.
+The frames are copied byte for byte, and Ed25519 is deterministic: same file, key, counter and times, same result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from airlock.core.canonical_json import MAX_SIZE
-from airlock.core.digest import Digest, chunks_of, digest_of
+from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
 from airlock.formats.index import parse_index
-from airlock.formats.trust import MAX_METADATA, TARGETS, moment, parse_targets, target_path, write_metadata
-from airlock.storage.archive import Archive, ArchiveWriter
+from airlock.formats.trust import (
+    MAX_METADATA,
+    TARGETS,
+    approver_of,
+    moment,
+    parse_targets,
+    root_link,
+    target_path,
+    targets_member,
+    write_metadata,
+)
+from airlock.formats.trust_chain import Quorum, TrustedRoot, quorum
+from airlock.formats.trust_fields import Particulars, read_particulars, write_particulars
+from airlock.storage.archive import Archive, rewrite
 
 _INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signature says besides the index: the release counter, which only grows, and when the signature expires
-    (seconds since the epoch). `fixed` counters were asked for by name, and must then hold."""
+    """What a signature says besides the index: the release counter, which only grows, and when the signature expires and
+    was made (seconds since the epoch). `fixed` counters were asked for by name, and must then hold."""
 
     counter: int
     fixed: bool
     expires: int
+    made: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,30 +50,60 @@ class Signed:
     counter: int
     signers: tuple[str, ...]
     """Key ids, sorted."""
+    quorum: Quorum | None
+    """How far the signatures are, by the newest root that is carried; None where none is."""
+    void: tuple[str, ...]
+    """Whose approvals were taken out, since they speak of another release counter."""
 
 
-def sign(archive: Archive, signer: CryptoSigner, statement: Statement, out: BinaryIO) -> Signed:
-    """Write `archive`, signed, to `out`. A file that others signed gets one more signature over the same statement; a
-    file that this key alone signed, or nobody, gets a new one. Raises IntegrityError or UsageError."""
+def sign(
+    archive: Archive,
+    signer: Signer,
+    statement: Statement,
+    out: BinaryIO,
+    roots: Sequence[TrustedRoot] = (),
+) -> Signed:
+    """Write `archive`, signed and with `roots` in it, to `out`. A file that other release keys signed gets one more
+    signature over the same statement; a file that this key alone signed, or nobody, gets a new one. Raises IntegrityError
+    or UsageError."""
     index = archive.read(_INDEX, MAX_SIZE)
-    metadata = _metadata(archive, index, signer.public_key.keyid, statement)
+    metadata = _metadata(archive, index, signer, statement, roots)
     metadata.sign(signer, append=True)
-    _rewrite(archive, write_metadata(metadata), out)
+    void = tuple(_void(archive, metadata.signed.version))
+    trust = {root_link(root.version): root.data for root in roots}
+    rewrite(
+        archive,
+        trust | {TARGETS: write_metadata(metadata)},
+        out,
+        without=[targets_member(name) for name in void],
+    )
     return Signed(
         index=digest_of(index),
         counter=metadata.signed.version,
         signers=tuple(sorted(metadata.signatures)),
+        quorum=quorum(metadata, roots[-1].signed, "targets", "release keys") if roots else None,
+        void=void,
     )
 
 
-def _metadata(archive: Archive, index: bytes, key: str, statement: Statement) -> Metadata[Targets]:
+def _metadata(
+    archive: Archive, index: bytes, signer: Signer, statement: Statement, roots: Sequence[TrustedRoot]
+) -> Metadata[Targets]:
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     target = TargetFile.from_data(path, index, ["sha256"])
     present = _present(archive)
-    others = present is not None and set(present.signatures) - {key}
-    if present is None or not others:
+    if present is None or not _others(present, signer, roots):
+        counter = statement.counter
+        if present and not statement.fixed and _signed_by(present, signer):
+            counter = max(counter, present.signed.version)
+        made = None if statement.made is None else moment(statement.made)
         return Metadata(
-            Targets(version=statement.counter, expires=moment(statement.expires), targets={path: target})
+            Targets(
+                version=counter,
+                expires=moment(statement.expires),
+                targets={path: target},
+                unrecognized_fields=write_particulars(Particulars(made=made)),
+            )
         )
     if present.signed.targets != {path: target}:
         raise UsageError(archive.where, "the signatures in it are for another index", hint="build it again")
@@ -76,24 +120,36 @@ def _metadata(archive: Archive, index: bytes, key: str, statement: Statement) ->
 def _present(archive: Archive) -> Metadata[Targets] | None:
     if TARGETS not in archive.members:
         return None
-    return parse_targets(archive.read(TARGETS, MAX_METADATA), f"{archive.where}: {TARGETS}")
+    place = f"{archive.where}: {TARGETS}"
+    metadata = parse_targets(archive.read(TARGETS, MAX_METADATA), place)
+    if read_particulars(metadata.signed, place).approver:
+        raise UsageError(place, "an approval where the release signatures belong", hint="build it again")
+    return metadata
 
 
-def _rewrite(archive: Archive, targets: bytes, out: BinaryIO) -> None:
-    writer = ArchiveWriter(out)
-    for name in _order(archive):
-        if name == TARGETS:
-            writer.add_bytes(name, targets)
-        else:
-            with archive.open(name) as stream:
-                writer.add(name, archive.members[name].size, chunks_of(stream))
-    writer.close()
+def _others(present: Metadata[Targets], signer: Signer, roots: Sequence[TrustedRoot]) -> bool:
+    """Whether somebody else's signature is to be joined. With a root at hand it must be a release key's, and hold: nobody
+    shall make a release manager sign a counter or an expiry that no release manager chose."""
+    signers = set(present.signatures)
+    if roots:
+        signers = set(quorum(present, roots[-1].signed, "targets", "").signed)
+    return bool(signers - {signer.public_key.keyid})
 
 
-def _order(archive: Archive) -> Iterator[str]:
-    """The members as they were, the signatures last among those of `trust/`, which follow the index."""
-    names = [name for name in archive.members if name != TARGETS]
-    last = max(place for place, name in enumerate(names) if name == _INDEX or name.startswith("trust/"))
-    yield from names[: last + 1]
-    yield TARGETS
-    yield from names[last + 1 :]
+def _signed_by(present: Metadata[Targets], signer: Signer) -> bool:
+    signature = present.signatures.get(signer.public_key.keyid)
+    try:
+        if signature:
+            signer.public_key.verify_signature(signature, present.signed_bytes)
+    except UnverifiedSignatureError:
+        return False
+    return signature is not None
+
+
+def _void(archive: Archive, counter: int) -> Iterator[str]:
+    """The approvers whose approvals speak of another release."""
+    for member in archive.members:
+        if name := approver_of(member):
+            approval = parse_targets(archive.read(member, MAX_METADATA), f"{archive.where}: {member}")
+            if approval.signed.version != counter:
+                yield name

@@ -1,35 +1,140 @@
-"""`airlock trust init`: the trust root that a site pins (TUF root metadata, version 1)."""
+"""`airlock trust init`, `rotate` and `sign`: the trust root that a site pins, and its next versions (TUF root metadata)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from securesystemslib.signer import CryptoSigner, Key
+from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Metadata, Root
 
 from airlock.errors import UsageError
 from airlock.formats.trust import moment, write_metadata
+from airlock.formats.trust_chain import TrustedRoot
+from airlock.formats.trust_fields import Policy, write_policy
 
 _RELEASE_ROLES = ("targets", "snapshot", "timestamp")
 """TUF demands all four top-level roles. A bundle is one consistent snapshot, so `snapshot` and `timestamp` have no
 metadata here; they belong to the release keys, so that no key is trusted for more than releases."""
 
 
-def make_root(root: CryptoSigner, release: Sequence[Key], threshold: int, expires: int) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a first root says beside its first holder and the release keys."""
+
+    holders: tuple[Key, ...] = ()
+    """Of root keys, beside the one that signs first."""
+    threshold: int = 1
+    """How many root keys must sign each root."""
+    policy: Policy = field(default_factory=Policy)
+
+
+def make_root(
+    root: Signer, release: Sequence[Key], threshold: int, expires: int, terms: Terms | None = None
+) -> bytes:
     """A root signed by `root`, which trusts a release that `threshold` of the `release` keys signed, until `expires`
     (seconds since the epoch). Raises UsageError."""
-    distinct = {key.keyid: key for key in release}
-    if not 1 <= threshold <= len(distinct):
-        raise UsageError(
-            "--threshold",
-            "cannot be met",
-            expected=f"from 1 to {len(distinct)}, the number of different release keys",
-            found=str(threshold),
-        )
-    signed = Root(expires=moment(expires), consistent_snapshot=False)
-    signed.add_key(root.public_key, "root")
-    for role in _RELEASE_ROLES:
-        for key in distinct.values():
-            signed.add_key(key, role)
-        signed.roles[role].threshold = threshold
+    terms = terms or Terms()
+    signed = Root(
+        expires=moment(expires), consistent_snapshot=False, unrecognized_fields=write_policy(terms.policy)
+    )
+    _add(signed, "root", [root.public_key, *terms.holders])
+    _add(signed, "release", release)
+    _set_threshold(signed, "root", terms.threshold)
+    _set_threshold(signed, "release", threshold)
     metadata = Metadata(signed)
     metadata.sign(root)
     return write_metadata(metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleChange:
+    """What becomes of the root keys, or of the release keys."""
+
+    add: tuple[Key, ...] = ()
+    remove: tuple[str, ...] = ()
+    """Key ids, or the first 8 digits or more of them."""
+    threshold: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What the next root changes, and until when it holds (seconds since the epoch)."""
+
+    root: RoleChange
+    release: RoleChange
+    expires: int
+    refuse_expired: bool | None = None
+    retire: bool = False
+
+
+def next_root(current: TrustedRoot, rotation: Rotation) -> Metadata[Root]:
+    """The root after `current`, which nobody has signed yet. Raises UsageError."""
+    signed = Root.from_dict(current.signed.to_dict())
+    signed.version += 1
+    signed.expires = moment(rotation.expires)
+    for name, change in (("root", rotation.root), ("release", rotation.release)):
+        _add(signed, name, change.add)
+        for text in change.remove:
+            _remove(signed, name, text)
+        _set_threshold(signed, name, change.threshold)
+    signed.unrecognized_fields.update(write_policy(_policy(current.policy, rotation)))
+    return Metadata(signed)
+
+
+def _policy(policy: Policy, rotation: Rotation) -> Policy:
+    if policy.retired:
+        raise UsageError(
+            "trust rotate", "this root is retired", hint="make a new one with `airlock trust init`"
+        )
+    if rotation.retire and not policy.approver:
+        raise UsageError("--retire", "only an approval root can retire")
+    refuse = policy.refuse_expired if rotation.refuse_expired is None else rotation.refuse_expired
+    return replace(policy, refuse_expired=refuse, retired=rotation.retire)
+
+
+def add_signature(metadata: Metadata[Root], signer: Signer, before: Root | None) -> None:
+    """One holder's signature on a root; `before` is the root before it, where it is at hand. Raises UsageError where the
+    key is none of either's."""
+    roles = [one.roles["root"] for one in (before, metadata.signed) if one]
+    if not any(signer.public_key.keyid in role.keyids for role in roles):
+        known = ", ".join(sorted({identity[:8] for role in roles for identity in role.keyids}))
+        raise UsageError(
+            "--key", "not a root key of this root or the one before", expected=known, found=_short(signer)
+        )
+    metadata.sign(signer, append=True)
+
+
+def _short(signer: Signer) -> str:
+    return str(signer.public_key.keyid)[:8]
+
+
+def _roles(name: str) -> tuple[str, ...]:
+    return _RELEASE_ROLES if name == "release" else ("root",)
+
+
+def _add(root: Root, name: str, keys: Iterable[Key]) -> None:
+    for role in _roles(name):
+        for key in keys:
+            root.add_key(key, role)
+
+
+def _remove(root: Root, name: str, text: str) -> None:
+    found = [key for key in root.roles[_roles(name)[0]].keyids if key.startswith(text)]
+    if len(found) != 1 or len(text) < 8:
+        known = ", ".join(key[:8] for key in root.roles[_roles(name)[0]].keyids)
+        raise UsageError(
+            f"--remove-{name}", "not the id of one key", expected=f"one of {known}", found=text[:8]
+        )
+    for role in _roles(name):
+        root.revoke_key(found[0], role)
+
+
+def _set_threshold(root: Root, name: str, threshold: int | None) -> None:
+    for role in (root.roles[role] for role in _roles(name)):
+        role.threshold = role.threshold if threshold is None else threshold
+        if not 1 <= role.threshold <= len(role.keyids):
+            raise UsageError(
+                "--root-threshold" if name == "root" else "--threshold",
+                "cannot be met",
+                expected=f"from 1 to {len(role.keyids)}, the number of different {name} keys",
+                found=str(role.threshold),
+            )

@@ -1,14 +1,21 @@
-"""TUF metadata (specification 1.0) as it crosses the gap: the trust root and the signed targets of one bundle.
+"""TUF metadata (specification 1.0) as it crosses the gap: trust roots, and the signed targets of one bundle.
 
 A bundle is one consistent snapshot that is carried by hand, so TUF's `snapshot` and `timestamp` metadata, which tie
 together what a client downloads at different moments, are not used.
+
+There may be several roots. The release root has no name; an approval root has the name of the approver whose signature
+a site requires as well. `NAME` below is that name, and "" for the release root.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from securesystemslib.signer import Key
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.signer import Key, SSlibKey
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 from tuf.api.serialization import DeserializationError
 
@@ -22,17 +29,46 @@ TARGETS = "trust/targets.json"
 MAX_METADATA = 1 << 20
 """Bytes of one metadata file."""
 
+SCHEMES = ("ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
+"""Of signatures: Ed25519 for key files, ECDSA for what PKCS #11 tokens can do."""
+
 _HEX = re.compile(r"[0-9a-f]+")
-_ROOT_LINK = re.compile(r"trust/([1-9][0-9]{0,5})\.root\.json")
+_APPROVER = r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,4}"
+_ROOT_LINK = re.compile(rf"trust/(?:({_APPROVER})\.)?([1-9][0-9]{{0,5}})\.root\.json")
+_APPROVAL = re.compile(rf"trust/({_APPROVER})\.approval\.json")
 
 
-def root_link(version: int) -> str:
-    """The archive member that carries this version of the root to sites that have the one before."""
-    return f"trust/{version}.root.json"
+def approver(text: str, where: str) -> str:
+    """The name of an approver. Raises ValueError."""
+    if not re.fullmatch(_APPROVER, text):
+        raise ValueError(f"{where}: expected a name as `site-security`, found {text!r}")
+    return text
+
+
+def root_link(version: int, name: str = "") -> str:
+    """The archive member that carries this version of a root to sites that have the one before."""
+    return f"trust/{name}.{version}.root.json" if name else f"trust/{version}.root.json"
+
+
+def targets_member(name: str) -> str:
+    """The archive member that holds the signatures over the index under that root."""
+    return f"trust/{name}.approval.json" if name else TARGETS
+
+
+def root_version(member: str) -> tuple[str, int] | None:
+    """Whose root an archive member is, and its version; None where it is no root."""
+    found = _ROOT_LINK.fullmatch(member)
+    return (found[1] or "", int(found[2])) if found else None
+
+
+def approver_of(member: str) -> str | None:
+    """Whose approval an archive member is, None where it is none."""
+    found = _APPROVAL.fullmatch(member)
+    return found[1] if found else None
 
 
 def is_trust_member(name: str) -> bool:
-    return name == TARGETS or _ROOT_LINK.fullmatch(name) is not None
+    return name == TARGETS or bool(_ROOT_LINK.fullmatch(name) or _APPROVAL.fullmatch(name))
 
 
 def target_path(index: BundleIndex) -> str:
@@ -45,7 +81,30 @@ def parse_root(data: bytes, where: str) -> Metadata[Root]:
     metadata = _parse(data, where, "root")
     if not isinstance(metadata.signed, Root):
         raise _other_role(where, "root", metadata)
+    _check_spelling(metadata, data, where)
+    for identity, key in metadata.signed.keys.items():
+        if identity != key_id(key, where):
+            raise IntegrityError(where, "a key under the id of another", found=identity[:8])
     return metadata
+
+
+def key_id(key: Key, where: str) -> str:
+    """What the id of a key must be, so that one key cannot count as two. Raises IntegrityError."""
+    try:
+        if not isinstance(key, SSlibKey) or key.scheme not in SCHEMES:
+            raise ValueError(f"unsupported scheme {key.scheme!r}")
+        text = key.keyval["public"]
+        public = (
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+            if key.scheme == "ed25519"
+            else load_pem_public_key(text.encode())
+        )
+        made = SSlibKey.from_crypto(public, scheme=key.scheme)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise IntegrityError(where, f"not a public key, {error}", found=key.keyid[:8]) from error
+    if (made.keytype, made.keyval) != (key.keytype, key.keyval) or key.unrecognized_fields:
+        raise IntegrityError(where, "a public key in another spelling", found=key.keyid[:8])
+    return made.keyid
 
 
 def parse_targets(data: bytes, where: str) -> Metadata[Targets]:
@@ -54,10 +113,14 @@ def parse_targets(data: bytes, where: str) -> Metadata[Targets]:
     metadata = _parse(data, where, "targets")
     if not isinstance(metadata.signed, Targets):
         raise _other_role(where, "targets", metadata)
+    _check_spelling(metadata, data, where)
+    return metadata
+
+
+def _check_spelling(metadata: Metadata[Any], data: bytes, where: str) -> None:
     spellings = [signature.signature for signature in metadata.signatures.values()]
     if write_metadata(metadata) != data or not all(_HEX.fullmatch(text) for text in spellings):
         raise IntegrityError(where, "not spelled as airlock writes it", hint="sign it again")
-    return metadata
 
 
 def _parse(data: bytes, where: str, role: str) -> Metadata[Any]:
@@ -97,7 +160,7 @@ def check_signatures(metadata: Metadata[Any], signer: Root, role: str, where: st
     return tuple(sorted(result.signed))
 
 
-def _short(keys: dict[str, Any] | dict[str, Key]) -> str:
+def _short(keys: Mapping[str, object]) -> str:
     return ", ".join(sorted(identity[:8] for identity in keys)) or "nobody"
 
 
@@ -121,6 +184,11 @@ def write_metadata(metadata: Metadata[Any]) -> bytes:
 def moment(seconds: int) -> datetime:
     """Seconds since the epoch as TUF wants them."""
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def spelled(time: datetime) -> str:
+    """For people, in UTC, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%MZ")
 
 
 def short_form(digest: Digest) -> str:

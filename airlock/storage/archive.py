@@ -8,12 +8,13 @@ tar oddity are refused by comparison, not by a list.
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from types import MappingProxyType
 from typing import BinaryIO
 
+from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
 
 BLOCK = tarfile.BLOCKSIZE
@@ -57,6 +58,29 @@ class ArchiveWriter:
 
     def close(self) -> None:
         self._out.write(_END)
+
+
+def rewrite(
+    archive: "Archive", trust: Mapping[str, bytes], out: BinaryIO, without: Collection[str] = ()
+) -> None:
+    """Copy `archive` to `out` with these members below `trust/` as well, or in place of its own. They follow the index,
+    sorted."""
+    writer = ArchiveWriter(out)
+    carried = {name for name in archive.members if name.startswith("trust/")}
+    for name in (name for name in archive.members if name not in carried):
+        _copy(archive, name, writer)
+        if name == "index.json":
+            for member in sorted((carried | trust.keys()) - set(without)):
+                if member in trust:
+                    writer.add_bytes(member, trust[member])
+                else:
+                    _copy(archive, member, writer)
+    writer.close()
+
+
+def _copy(archive: "Archive", name: str, writer: ArchiveWriter) -> None:
+    with archive.open(name) as stream:
+        writer.add(name, archive.members[name].size, chunks_of(stream))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,97 @@
+"""Where the versions of a trust root lie: as files beside each other, or as members of bundles, deltas and approvals.
+
+The files of one root are `ROOT.json`, `ROOT.2.json`, `ROOT.3.json` and so on.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airlock.errors import IntegrityError
+from airlock.formats.trust import MAX_METADATA, parse_root, root_link, root_version
+from airlock.formats.trust_chain import Links, TrustedRoot, following, pinned, quorums
+from airlock.formats.trust_fields import read_policy
+from airlock.storage.archive import Archive
+
+_VERSION = re.compile(r"(.+)\.([1-9][0-9]{0,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """The versions of one root that lie beside each other."""
+
+    roots: tuple[TrustedRoot, ...]
+    """Those that count, the oldest first. Empty where even the first lacks signatures."""
+    pending: Path | None
+    """The next one, where it has not been signed by all who must."""
+
+
+def file_of(path: Path, version: int) -> Path:
+    """Where that version lies; `path` is the file of any version of the same root."""
+    found = _VERSION.fullmatch(path.stem)
+    stem = found[1] if found else path.stem
+    return path.with_name(f"{stem}{path.suffix}" if version == 1 else f"{stem}.{version}{path.suffix}")
+
+
+def read_chain(path: Path) -> Chain:
+    """The roots from the first on, or from `path` on where the first is not at hand. Raises IntegrityError."""
+    first = file_of(path, 1)
+    start = first if first.exists() else path
+    metadata = parse_root(read_root(start), str(start))
+    if any(quorum.missing for quorum in quorums(metadata, None)):
+        return Chain(roots=(), pending=start)
+    roots = [pinned(read_root(start), str(start))]
+    while (file := file_of(path, roots[-1].version + 1)).exists():
+        data = read_root(file)
+        metadata = parse_root(data, str(file))
+        if any(quorum.missing for quorum in quorums(metadata, roots[-1].signed)):
+            return Chain(roots=tuple(roots), pending=file)
+        roots.append(following(roots[-1], data, str(file)))
+    return Chain(roots=tuple(roots), pending=None)
+
+
+def read_root(path: Path) -> bytes:
+    """Never more than a byte too much: what is no trust root may be of any size."""
+    with path.open("rb") as stream:
+        return stream.read(MAX_METADATA + 1)
+
+
+def links_in(archives: Sequence[Archive], name: str) -> Links:
+    """The roots of `name` that archives carry; of those that several carry, the first one's."""
+    holders: dict[int, Archive] = {}
+    for archive in archives:
+        for member in archive.members:
+            match root_version(member):
+                case (found, version) if found == name:
+                    holders.setdefault(version, archive)
+
+    def place(version: int) -> str:
+        return f"{holders.get(version, archives[0]).where}: {root_link(version, name)}"
+
+    return Links(
+        versions=frozenset(holders),
+        read=lambda version: holders[version].read(root_link(version, name), MAX_METADATA),
+        place=place,
+    )
+
+
+def links_of_files(paths: Sequence[Path]) -> dict[str, Links]:
+    """Roots in files, by the name of the root. Raises IntegrityError, also for two of one version."""
+    found: dict[str, dict[int, tuple[Path, bytes]]] = {}
+    for path in paths:
+        data = read_root(path)
+        root = parse_root(data, str(path)).signed
+        versions = found.setdefault(read_policy(root, str(path)).approver, {})
+        if root.version in versions:
+            raise IntegrityError(str(path), "a second root of one version", found=str(root.version))
+        versions[root.version] = (path, data)
+    return {name: _links(versions) for name, versions in found.items()}
+
+
+def _links(versions: dict[int, tuple[Path, bytes]]) -> Links:
+    return Links(
+        versions=frozenset(versions),
+        read=lambda version: versions[version][1],
+        place=lambda version: str(versions[version][0]) if version in versions else f"version {version}",
+    )
