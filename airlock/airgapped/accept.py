@@ -33,5 +33,5 @@ def accept(
     return [
         f"{f'approval root of {name}' if name else 'trust root'}: version {one.version}"
         + (", retired" if one.policy.retired else "")
-        for name, one in newest.items()
+        for name, one in sorted(newest.items())
     ]

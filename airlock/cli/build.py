@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     for path in signed:
         session.reporter.note(f"warning: {path.name} was signed and is not any more: `airlock sign` it again")
     _tell(reports, arguments)
+    for report in reports:
+        session.reporter.note(f"next: airlock sign {report.path} --key KEY")
     return None
 
 
@@ -149,6 +151,7 @@ def _check(
 def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
     from airlock.cli.progress import human_size
     from airlock.cli.session import print_json
+    from airlock.formats.trust import short_form
 
     if arguments.json:
         fields = ("target", "artifacts", "size", "originals", "expanded", "digest", "index")
@@ -164,6 +167,7 @@ def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
         print(f"  {report.artifacts} artifacts, {human_size(report.size)}{share}")
         print(f"  file   {report.digest}")
         print(f"  index  {report.index}")
+        print(f"  aloud  {short_form(report.index)}")
         if arguments.level:
             print(f"  level {arguments.level}: make deltas from and to it with --level {arguments.level} too")
         if arguments.reproducible:

@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     output = arguments.output or new_path.parent / "dist"
     reports = [_delta(old, new, target, tools, (output, arguments.signed)) for target in targets]
     _tell(reports, arguments.json)
+    for report in reports:
+        if not report.signed:
+            session.reporter.note(f"next: airlock sign {report.path} --key KEY")
     return None
 
 

@@ -88,7 +88,11 @@ def ask(what: str) -> bytes:
         raise UsageError(
             what, "needed, and there is no terminal to ask at", hint="give --passphrase-file FILE"
         )
-    if not (secret := getpass(f"{what}: ")):
+    try:
+        secret = getpass(f"{what}: ")
+    except EOFError:
+        secret = ""
+    if not secret:
         raise UsageError(what, "empty")
     return secret.encode()
 

@@ -254,7 +254,7 @@ def _tell_missing(metadata: "Metadata[Root]", before: "Root | None", path: Path,
     from airlock.formats.trust_chain import quorums
 
     states = quorums(metadata, before)
-    for quorum in states if metadata.signed.version > 1 or states[0].missing else ():
+    for quorum in states if len(states) > 1 or states[0].threshold > 1 else ():
         print(f"  {sentence(quorum)}")
     if metadata.signed.version > 1 and before is None:
         session.reporter.warn(

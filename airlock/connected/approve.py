@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
+from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
@@ -60,7 +61,7 @@ def approve(
             unrecognized_fields=write_particulars(Particulars(made=moment(made), approver=name)),
         )
     )
-    metadata.sign(signer, append=True)
+    put_signature(metadata, signer)
     members = {root_link(root.version, name): root.data for root in roots}
     return Approval(
         index=digest_of(index),

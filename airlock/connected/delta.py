@@ -17,6 +17,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, Row, write_delta_index
 from airlock.formats.index import BundleIndex, IndexEntry, frame_name, index_digest, write_index
 from airlock.formats.lockfile import Lockfile
+from airlock.formats.trust import TARGETS
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.atomic import replacing
 from airlock.storage.delta_streams import member_name, packed
@@ -55,6 +56,8 @@ class DeltaReport:
     kept: int
     patched: int
     full: int
+    signed: bool
+    """Whether it carries the signatures of the new bundle."""
     bundle: int
     """What the frames of the whole new bundle take."""
 
@@ -99,6 +102,7 @@ def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[s
         kept=counts[0],
         patched=counts[1],
         full=counts[2],
+        signed=TARGETS in trust,
         bundle=sum(frame.size for frame in new.frames.values()),
     )
 

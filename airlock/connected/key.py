@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from securesystemslib.exceptions import UnsupportedLibraryError
+from securesystemslib.exceptions import UnsupportedLibraryError, UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, HSMSigner, Key, Signature, Signer, SSlibKey
+from tuf.api.metadata import Metadata
 
 from airlock.core.canonical_json import dumps
 from airlock.errors import IntegrityError, UsageError
@@ -140,6 +141,18 @@ def _token_errors(where: str) -> Iterator[None]:
         hint = "PYKCS11LIB must name the token's PKCS #11 module; check the token, its label and the PIN"
         text = str(error) or type(error).__name__
         raise UsageError(where, f"the token cannot be used, {text}", hint=hint) from error
+
+
+def put_signature(metadata: Metadata[Any], signer: Signer) -> None:
+    """Add the signature of `signer`, in place of an earlier one of the same key. Raises UsageError where it is not one of
+    the key, as when another key lies on the token by now."""
+    payload = metadata.signed_bytes
+    signature = signer.sign(payload)
+    try:
+        signer.public_key.verify_signature(signature, payload)
+    except UnverifiedSignatureError as error:
+        raise UsageError("--key", "makes signatures that its public key does not accept") from error
+    metadata.signatures[signature.keyid] = signature
 
 
 def write_public(key: Key) -> bytes:

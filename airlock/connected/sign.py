@@ -11,6 +11,7 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
+from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
@@ -68,7 +69,7 @@ def sign(
     or UsageError."""
     index = archive.read(_INDEX, MAX_SIZE)
     metadata = _metadata(archive, index, signer, statement, roots)
-    metadata.sign(signer, append=True)
+    put_signature(metadata, signer)
     void = tuple(_void(archive, metadata.signed.version))
     trust = {root_link(root.version): root.data for root in roots}
     rewrite(

@@ -1,15 +1,17 @@
 """`airlock trust init`, `rotate` and `sign`: the trust root that a site pins, and its next versions (TUF root metadata)."""
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Metadata, Root
 
+from airlock.connected.key import put_signature
 from airlock.errors import UsageError
 from airlock.formats.trust import moment, write_metadata
 from airlock.formats.trust_chain import TrustedRoot
-from airlock.formats.trust_fields import Policy, write_policy
+from airlock.formats.trust_fields import FIELD, Policy, write_policy
 
 _RELEASE_ROLES = ("targets", "snapshot", "timestamp")
 """TUF demands all four top-level roles. A bundle is one consistent snapshot, so `snapshot` and `timestamp` have no
@@ -41,7 +43,7 @@ def make_root(
     _set_threshold(signed, "root", terms.threshold)
     _set_threshold(signed, "release", threshold)
     metadata = Metadata(signed)
-    metadata.sign(root)
+    put_signature(metadata, root)
     return write_metadata(metadata)
 
 
@@ -68,7 +70,7 @@ class Rotation:
 
 def next_root(current: TrustedRoot, rotation: Rotation) -> Metadata[Root]:
     """The root after `current`, which nobody has signed yet. Raises UsageError."""
-    signed = Root.from_dict(current.signed.to_dict())
+    signed = deepcopy(current.signed)
     signed.version += 1
     signed.expires = moment(rotation.expires)
     for name, change in (("root", rotation.root), ("release", rotation.release)):
@@ -76,6 +78,7 @@ def next_root(current: TrustedRoot, rotation: Rotation) -> Metadata[Root]:
         for text in change.remove:
             _remove(signed, name, text)
         _set_threshold(signed, name, change.threshold)
+    signed.unrecognized_fields.pop(FIELD, None)
     signed.unrecognized_fields.update(write_policy(_policy(current.policy, rotation)))
     return Metadata(signed)
 
@@ -100,7 +103,7 @@ def add_signature(metadata: Metadata[Root], signer: Signer, before: Root | None)
         raise UsageError(
             "--key", "not a root key of this root or the one before", expected=known, found=_short(signer)
         )
-    metadata.sign(signer, append=True)
+    put_signature(metadata, signer)
 
 
 def _short(signer: Signer) -> str:
