@@ -58,3 +58,7 @@ native:
 fuzz *ARGS:
     pip install --quiet --disable-pip-version-check atheris
     python -m tests.fuzz {{ARGS}}
+
+# Run what docs/trust.md says, and write down what it prints now.
+trust-page:
+    python -m tests.trust_page

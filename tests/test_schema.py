@@ -25,13 +25,15 @@ from airlock.formats.delta_index import parse_delta_index, write_delta_index
 from airlock.formats.index import parse_index, write_index
 from airlock.formats.lockfile import LockedArtifact, Lockfile, parse_lockfile, write_lockfile
 from airlock.formats.manifest import parse_manifest
+from airlock.formats.trust import parse_root, parse_targets, signed_index
+from airlock.formats.trust_fields import read_particulars, read_policy
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
 from airlock.kinds.file import FileKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
-FORMATS = ("manifest", "lockfile", "index", "delta_index")
+FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets")
 SECTIONS = ("python", "file", "config")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
 
@@ -71,6 +73,11 @@ def parse(path: Path) -> object:
             return parse_delta_index(data, path.name)
         case "lockfile":
             return parse_lockfile(data, path.name)
+        case "trust_root":
+            return read_policy(parse_root(data, path.name).signed, path.name)
+        case "targets":
+            targets = parse_targets(data, path.name)
+            return signed_index(targets, path.name), read_particulars(targets.signed, path.name)
     manifest = parse_manifest(data, path.name, SECTIONS)
     for kind in KINDS:
         kind.fingerprint(manifest, path.name, FIXTURES / "manifest")

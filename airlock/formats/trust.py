@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 
 from airlock.core.digest import Digest
 from airlock.errors import IntegrityError
@@ -31,6 +31,9 @@ MAX_METADATA = 1 << 20
 
 SCHEMES = ("ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
 """Of signatures: Ed25519 for key files, ECDSA for what PKCS #11 tokens can do."""
+
+MAX_VERSION = 1 << 53
+"""Of a root, and the highest release counter."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 _APPROVER = r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,4}"
@@ -128,11 +131,30 @@ def _parse(data: bytes, where: str, role: str) -> Metadata[Any]:
         expected = f"at most {MAX_METADATA} bytes"
         raise IntegrityError(where, "too large", expected=expected, found=f"{len(data)} bytes")
     try:
-        return Metadata.from_bytes(data)
-    except DeserializationError as error:
+        metadata: Metadata[Any] = Metadata.from_bytes(data)
+        _check_types(metadata)
+        return metadata
+    except (DeserializationError, SerializationError, TypeError) as error:
         cause = error.__cause__ or error
         why = f"{cause} is missing" if isinstance(cause, KeyError) else str(cause)
         raise IntegrityError(where, f"not TUF {role} metadata: {why}") from error
+
+
+def _check_types(metadata: Metadata[Any]) -> None:
+    """What the library takes as it comes. Raises SerializationError where signatures can be over nothing, or TypeError."""
+    assert metadata.signed_bytes is not None
+    if type(metadata.signed.version) is not int or metadata.signed.version > MAX_VERSION:
+        raise TypeError(f"version: expected a whole number up to {MAX_VERSION}")
+    for identity, signature in metadata.signatures.items():
+        if not isinstance(identity, str) or not isinstance(signature.signature, str):
+            raise TypeError("signatures: expected strings")
+    for role in metadata.signed.roles.values() if isinstance(metadata.signed, Root) else ():
+        if type(role.threshold) is not int or not isinstance(role.keyids, list):
+            raise TypeError("roles: expected a whole number and an array")
+        if not all(
+            isinstance(identity, str) and identity in metadata.signed.keys for identity in role.keyids
+        ):
+            raise TypeError("roles: a key that is not there")
 
 
 def _other_role(where: str, expected: str, metadata: Metadata[Any]) -> IntegrityError:
