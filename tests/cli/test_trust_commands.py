@@ -1,0 +1,113 @@
+"""What the commands on trust say when they are used in the wrong place, and what programs get from them."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airlock import cli
+from tests.far.bundles import archive_of, bundle, file_item, members_in
+
+PLAIN = bundle([file_item("share/a", b"a")])
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+    """A directory to work in, with keys and a trust root."""
+    (tmp_path / "b.airlock").write_bytes(PLAIN)
+    delta = {"delta.json": b"{}\n", "index.json": members_in(PLAIN)["index.json"]}
+    (tmp_path / "d.airdelta").write_bytes(archive_of(delta))
+    (tmp_path / "v1.lock").write_text("format = 1\n")
+    with contextlib.chdir(tmp_path):
+        for name in ("root", "release", "other"):
+            assert cli.main(["key", "new", name, "--no-passphrase"]) == 0
+        init = ["trust", "init", "--root", "root.key", "--release", "release.pub", "other.pub"]
+        assert cli.main([*init, "--threshold", "2"]) == 0
+        assert cli.main([*init, "--approver", "quality"]) == 0
+        capsys.readouterr()
+        yield tmp_path
+
+
+HINTS = {
+    "sign v1.lock --key release.key": "`airlock build --lock v1.lock` makes the bundles",
+    "install d.airdelta --root site --trust trust-root.json": "`airlock update d.airdelta` installs it",
+    "update b.airlock --root site --trust trust-root.json": "`airlock install b.airlock` takes it",
+    "sign b.airlock --key release.key --trust quality.json": "`airlock approve` signs under it",
+    "approve b.airlock --key release.key --trust trust-root.json": "`airlock sign` signs releases",
+    "approve b.airlock --key release.key --trust quality.json": "first `airlock sign`",
+    "trust rotate trust-root.json --retire": "",
+    "trust init --root root.pub --release release.pub -o x.json": "one root key has to sign it first",
+    "trust init --root root.key --release release.pub --approver A/B -o x.json": "",
+    "key new other --no-passphrase": "choose another name",
+    "sign b.airlock --key release.key --counter 0": "",
+    "trust accept trust-root.json --root site": "pins the roots",
+    "inspect --signatures v1.lock": "`airlock build",
+}
+
+
+@pytest.mark.parametrize("command", list(HINTS))
+def test_a_command_in_the_wrong_place_says_what_to_do(
+    desk: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in desk.iterdir())
+    assert cli.main(command.split()) in (2, 6)
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and HINTS[command] in said.err and said.out == ""
+    assert sorted(path.name for path in desk.iterdir()) == before
+
+
+def run(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert cli.main(command.split()) == 0
+    return capsys.readouterr().out
+
+
+def test_programs_are_told_who_has_signed(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    once = json.loads(run("sign b.airlock --key release.key --json", capsys))
+    assert once["quorum"]["missing"] == 1
+    assert once["quorum"]["unsigned"] == [json.loads((desk / "other.pub").read_text())["keyid"]]
+    run("sign b.airlock --key other.key", capsys)
+    approved = json.loads(run("approve b.airlock --key other.key --trust quality.json --json", capsys))
+    assert (approved["approver"], approved["release"]) == ("quality", once["release"])
+    found = json.loads(run("inspect --signatures b.airlock --json", capsys))
+    assert found["release"]["quorum"]["missing"] == 0
+    assert [one["approver"] for one in found["approvals"]] == ["quality"]
+    assert [(root["approver"], root["complete"]) for root in found["roots"]] == [
+        (None, True),
+        ("quality", True),
+    ]
+    verified = json.loads(
+        run("verify b.airlock --trust trust-root.json --require-approval quality.json --json", capsys)
+    )
+    assert {one["short"] for one in (once, approved, found, verified)} == {once["short"]}
+    assert len(once["short"].split()) == 4
+
+
+def test_two_bundles_signed_at_once_have_different_counters(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "c.airlock").write_bytes(bundle([], version="2.0"))
+    first = json.loads(run("sign b.airlock --key release.key --json", capsys))["release"]
+    time.sleep(0.002)
+    assert first < json.loads(run("sign c.airlock --key release.key --json", capsys))["release"]
+
+
+def test_a_key_that_is_not_trusted_and_a_root_that_does_not_count_are_warned_of(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sign", "b.airlock", "--key", "root.key"]) == 0
+    assert "no release key of the newest trust root" in capsys.readouterr().err
+    assert cli.main(["trust", "rotate", "trust-root.json", "--threshold", "1"]) == 0
+    assert "airlock trust sign trust-root.2.json" in capsys.readouterr().err
+    assert cli.main(["sign", "b.airlock", "--key", "release.key"]) == 0
+    said = capsys.readouterr()
+    assert "trust-root.2.json lacks signatures and is not carried" in said.err
+    assert "1 of 2 release keys" in said.out
+    again = ["trust", "rotate", "trust-root.json", "--threshold", "1"]
+    assert cli.main(again) == 2
+    assert "still to be signed" in capsys.readouterr().err
+    (desk / "trust-root.json").unlink()
+    assert cli.main(["trust", "sign", "trust-root.2.json", "--key", "root.key"]) == 0
+    assert "version 1 does not lie beside" in capsys.readouterr().err
