@@ -127,7 +127,7 @@ def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
             where,
             "not the trust root that this site pinned",
             expected=f"the same bytes as {site.path('state/trust/root.json')}",
-            hint="leave --trust out; a new root comes inside a bundle, signed by the old one",
+            hint="leave --trust out; new versions come inside bundles, or by `airlock trust accept`",
         )
     chosen = given if pinned is None else pinned
     assert chosen is not None, "one of both is there"

@@ -251,8 +251,11 @@ def _before(path: Path, version: int) -> "Root | None":
 
 
 def _tell_missing(metadata: "Metadata[Root]", before: "Root | None", path: Path, session: Session) -> None:
+    from airlock.connected.trust import changes
     from airlock.formats.trust_chain import quorums
 
+    for line in changes(before, metadata.signed) if before else ():
+        print(f"  {line}")
     states = quorums(metadata, before)
     for quorum in states if len(states) > 1 or states[0].threshold > 1 else ():
         print(f"  {sentence(quorum)}")

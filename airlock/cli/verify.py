@@ -81,5 +81,6 @@ def _tell(signed: "SignedIndex", checked: tuple[str, ...], arguments: argparse.N
     print(f"{arguments.file}: {project.name} {project.version} for {signed.index.target.name}")
     for line in checked:
         print(f"  checked  {line}")
+    print(f"  release  {signed.release}")
     print(f"  index    {signed.digest}")
     print(f"  aloud    {short_form(signed.digest)}")

@@ -1,6 +1,6 @@
 """`airlock trust init`, `rotate` and `sign`: the trust root that a site pins, and its next versions (TUF root metadata)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
@@ -9,9 +9,9 @@ from tuf.api.metadata import Metadata, Root
 
 from airlock.connected.key import put_signature
 from airlock.errors import UsageError
-from airlock.formats.trust import moment, write_metadata
+from airlock.formats.trust import moment, spelled, write_metadata
 from airlock.formats.trust_chain import TrustedRoot
-from airlock.formats.trust_fields import FIELD, Policy, write_policy
+from airlock.formats.trust_fields import FIELD, Policy, read_policy, write_policy
 
 _RELEASE_ROLES = ("targets", "snapshot", "timestamp")
 """TUF demands all four top-level roles. A bundle is one consistent snapshot, so `snapshot` and `timestamp` have no
@@ -104,6 +104,29 @@ def add_signature(metadata: Metadata[Root], signer: Signer, before: Root | None)
             "--key", "not a root key of this root or the one before", expected=known, found=_short(signer)
         )
     put_signature(metadata, signer)
+
+
+def changes(before: Root, after: Root) -> Iterator[str]:
+    """What a root changes, for those who are asked to sign it, a line for each sort of keys."""
+    for name, role in (("root", "root"), ("release", "targets")):
+        old, new = before.roles[role], after.roles[role]
+        added, removed = set(new.keyids) - set(old.keyids), set(old.keyids) - set(new.keyids)
+        signs = [f"+ {key[:8]}" for key in sorted(added)] + [f"- {key[:8]}" for key in sorted(removed)]
+        if signs or old.threshold != new.threshold:
+            yield f"{name} keys: {', '.join([*signs, f'{new.threshold} of {len(new.keyids)} must sign'])}"
+    if before.unrecognized_fields != after.unrecognized_fields:
+        policies = read_policy(before, "root"), read_policy(after, "root")
+        yield from _policy_changes(*policies)
+    yield f"expires {spelled(after.expires)}"
+
+
+def _policy_changes(before: Policy, after: Policy) -> Iterator[str]:
+    if before.refuse_expired != after.refuse_expired:
+        yield "expired metadata: " + ("refused" if after.refuse_expired else "a warning")
+    if before.approver != after.approver:
+        yield f"approver: {after.approver or 'none'}, before: {before.approver or 'none'}"
+    if after.retired:
+        yield "retired: sites ask for this approval no more"
 
 
 def _short(signer: Signer) -> str:

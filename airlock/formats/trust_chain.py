@@ -63,7 +63,7 @@ def follow(root: TrustedRoot, links: Links) -> TrustedRoot:
                 "missing, so that later trust roots cannot be reached",
                 expected=f"every root after version {root.version}",
                 found=f"version {min(number for number in links.versions if number > version)}",
-                hint="sign it again where all roots lie beside each other",
+                hint=f"bring version {version} as well: all lie beside each other where `airlock sign` runs",
             )
         root = following(root, links.read(version), links.place(version))
     return root

@@ -132,6 +132,28 @@ def test_a_delta_carries_the_signatures_of_the_signed_bundle(shop: Shop, tmp_pat
     assert "signed another index" in refused.stderr
 
 
+def test_roots_and_approvals_travel_in_deltas_too(shop: Shop, tmp_path: Path) -> None:
+    signed = tmp_path / Path(NEW).name
+    signed.write_bytes((shop.folder / NEW).read_bytes())
+    root, key = str(tmp_path / "root.json"), str(tmp_path / "a.key")
+    approvals = str(tmp_path / "quality.json")
+    shop.run("key", "new", "a", "--no-passphrase", "-o", str(tmp_path))
+    shop.run("trust", "init", "--root", key, "--release", key, "-o", root)
+    shop.run("trust", "init", "--approver", "quality", "--root", key, "--release", key, "-o", approvals)
+    shop.run("trust", "rotate", root, "--key", key)
+    shop.run("sign", str(signed), "--key", key, "--trust", root)
+    shop.run("approve", str(signed), "--key", key, "--trust", approvals)
+    shop.run("delta", "v1.lock", "v2.lock", "--offline", "-q", "-o", str(tmp_path), "--signed", str(signed))
+    delta = str(tmp_path / Path(DELTA).name)
+    demand = ("--trust", root, "--require-approval", approvals)
+    assert "trust root version 2" in shop.run("verify", delta, *demand).stdout
+    shop.run("apply", OLD, delta, "-o", str(tmp_path / "new.airlock"), "-q")
+    assert (tmp_path / "new.airlock").read_bytes() == signed.read_bytes()
+    shop.run("verify", str(tmp_path / "new.airlock"), *demand)
+    unsigned = shop.run("delta", "v1.lock", "v2.lock", "--offline", "-o", str(tmp_path))
+    assert f"next: airlock sign {delta} --key KEY" in unsigned.stderr
+
+
 def test_sizes_are_a_table_with_a_sum(shop: Shop) -> None:
     lines = shop.run("inspect", OLD, "--sizes").stdout.splitlines()
     head = next(line for line in lines if "original" in line and "recipe" in line)

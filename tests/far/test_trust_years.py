@@ -20,7 +20,7 @@ from airlock.airgapped.verify import SignedIndex, verify_index, verify_signature
 from airlock.connected.approve import approve
 from airlock.connected.key import put_signature
 from airlock.connected.sign import Statement, sign
-from airlock.connected.trust import RoleChange, Rotation, Terms, add_signature, make_root, next_root
+from airlock.connected.trust import RoleChange, Rotation, Terms, add_signature, changes, make_root, next_root
 from airlock.errors import IntegrityError, TargetError, UsageError
 from airlock.formats.trust import TARGETS, parse_root, root_link, write_metadata
 from airlock.formats.trust_chain import Links, TrustedRoot, following, pinned, quorums
@@ -296,6 +296,17 @@ def test_the_versions_of_a_root_lie_beside_each_other(tmp_path: Path) -> None:
         assert chain.pending == file_of(first, 4), "what lacks signatures does not count"
     with pytest.raises(IntegrityError, match="a second root of one version"):
         links_of_files([first, first])
+
+
+def test_who_is_asked_to_sign_a_root_is_told_what_it_changes() -> None:
+    (line, expiry) = changes(YEARS.first.signed, YEARS.second.signed)
+    keys = f"+ {YEARS.b.public_key.keyid[:8]}, - {YEARS.a.public_key.keyid[:8]}"
+    assert (line, expiry) == (f"release keys: {keys}, 1 of 1 must sign", "expires 2027-09-21 14:13Z")
+    (line, _) = changes(YEARS.second.signed, YEARS.third.signed)
+    assert line.startswith("root keys: + ")
+    approver = Approver()
+    last = parse_root(rotated(approver.root, [], retire=True), "r").signed
+    assert "retired: sites ask for this approval no more" in list(changes(approver.root.signed, last))
 
 
 def test_a_policy_can_be_taken_back() -> None:
