@@ -1,6 +1,7 @@
 """`airlock verify`: check signatures and every byte of a bundle, or the signatures and index of a delta."""
 
 import argparse
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,16 @@ from airlock.cli.session import Session, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airlock.airgapped.site import Site
     from airlock.airgapped.verify import SignedIndex
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
-    parser.add_argument("--trust", type=existing, required=True, metavar="ROOT.JSON", help="the trust root")
+    parser.add_argument("--trust", type=existing, metavar="ROOT.JSON", help="the trust root")
+    parser.add_argument(
+        "--root", type=existing, metavar="DIR", help="in its place: a site, for what it trusts and demands"
+    )
     parser.add_argument(
         "--require-approval",
         type=existing,
@@ -31,12 +36,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.verify import verify, verify_index
-    from airlock.cli.far_side import approvals_for, read_trust_root
+    from airlock.cli.far_side import approvals_for
     from airlock.storage.archive import Archive
 
     path: Path = arguments.file
-    root = read_trust_root(arguments.trust)
-    with path.open("rb") as stream, approvals_for(arguments) as approvals:
+    with (
+        _site(arguments) as site,
+        path.open("rb") as stream,
+        approvals_for(arguments, site) as approvals,
+    ):
+        root = _trusted(arguments, site)
         archive = Archive(stream, str(path))
         if DELTA in archive.members:
             signed = verify_index(archive, root, session.now(), approvals)
@@ -48,6 +57,29 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     for warning in (*signed.warnings, *_absent(signed)):
         session.reporter.warn(warning)
     _tell(signed, checked, arguments)
+
+
+@contextmanager
+def _site(arguments: argparse.Namespace) -> "Iterator[Site | None]":
+    from airlock.cli.far_side import opened
+
+    if arguments.root is None:
+        yield None
+        return
+    with opened(arguments.root) as site:
+        yield site
+
+
+def _trusted(arguments: argparse.Namespace, site: "Site | None") -> bytes:
+    from airlock.cli.far_side import read_trust_root, root_for
+    from airlock.errors import UsageError
+
+    if site is not None:
+        return root_for(site, arguments.trust)
+    if arguments.trust is None:
+        hint = "give the trust root with --trust, or a site with --root"
+        raise UsageError("--trust", "needed, for nothing in the file says whom to trust", hint=hint)
+    return read_trust_root(arguments.trust)
 
 
 def _absent(signed: "SignedIndex") -> "Iterator[str]":

@@ -1,16 +1,19 @@
 """Keys as people handle them: passphrases at a terminal and in scripts, permissions, and a PKCS #11 token."""
 
+import contextlib
+import io
 import json
 import os
 import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from airlock import cli
 from tests.far.bundles import bundle, file_item
 
 NOTHING: Mapping[str, str] = {}
@@ -81,33 +84,62 @@ def test_a_terminal_is_asked_for_the_passphrase_twice_and_never_shows_it(tmp_pat
     assert not (tmp_path / "b.key").exists()
 
 
-def test_scripts_give_the_passphrase_in_a_file_or_on_stdin(tmp_path: Path) -> None:
-    airlock(tmp_path, "key", "new", "a", "--passphrase-file", "-", stdin="secret\n")
-    (tmp_path / "secret").write_text("secret\n")
-    shown = json.loads(
-        airlock(tmp_path, "key", "show", "a.key", "--passphrase-file", "secret", "--json").stdout
-    )
-    assert shown["keyid"] == json.loads((tmp_path / "a.pub").read_text())["keyid"]
-    asked = airlock(tmp_path, "key", "show", "a.key", code=2)
-    assert "no terminal to ask at" in asked.stderr and "--passphrase-file" in asked.stderr
-    airlock(tmp_path, "key", "new", "b", "--passphrase-file", "-", stdin="\n", code=2)
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Path]:
+    with contextlib.chdir(tmp_path):
+        yield tmp_path
 
 
-def test_a_key_without_a_passphrase_is_said_to_be_one(tmp_path: Path) -> None:
-    assert "no passphrase" in airlock(tmp_path, "key", "new", "a").stderr
-    quiet = airlock(tmp_path, "key", "new", "b", "--no-passphrase")
-    assert "warning" not in quiet.stderr and "PRIVATE" not in quiet.stdout + quiet.stderr
+@contextlib.contextmanager
+def given(line: str) -> Iterator[None]:
+    """What a pipe gives."""
+    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(line.encode()))
+    try:
+        yield
+    finally:
+        sys.stdin = before
+
+
+def test_scripts_give_the_passphrase_in_a_file_or_on_stdin(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with given("secret\n"):
+        assert cli.main(["key", "new", "a", "--passphrase-file", "-"]) == 0
+    (here / "secret").write_text("secret\n")
+    capsys.readouterr()
+    assert cli.main(["key", "show", "a.key", "--passphrase-file", "secret", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["keyid"] == json.loads((here / "a.pub").read_text())["keyid"]
+    with given(""):
+        assert cli.main(["key", "show", "a.key"]) == 2
+    asked = capsys.readouterr().err
+    assert "no terminal to ask at" in asked and "--passphrase-file" in asked
+    with given("\n"):
+        assert cli.main(["key", "new", "b", "--passphrase-file", "-"]) == 2
+
+
+def test_a_key_without_a_passphrase_is_said_to_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with given(""):
+        assert cli.main(["key", "new", "a"]) == 0
+    assert "no passphrase" in capsys.readouterr().err
+    assert cli.main(["key", "new", "b", "--no-passphrase"]) == 0
+    quiet = capsys.readouterr()
+    assert "warning" not in quiet.err and "PRIVATE" not in quiet.out + quiet.err
     for name in ("a", "b"):
-        assert (tmp_path / f"{name}.key").stat().st_mode & 0o777 == 0o600
-        assert (tmp_path / f"{name}.key").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
+        assert (here / f"{name}.key").stat().st_mode & 0o777 == 0o600
+        assert (here / f"{name}.key").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
 
 
-def test_a_private_key_that_others_can_read_is_told_of(tmp_path: Path) -> None:
-    airlock(tmp_path, "key", "new", "a", "--no-passphrase")
-    initiate = ("trust", "init", "--root", "a.key", "--release", "a.pub", "-o")
-    assert "chmod" not in airlock(tmp_path, *initiate, "one.json").stderr
-    (tmp_path / "a.key").chmod(0o644)
-    assert "chmod 600 a.key" in airlock(tmp_path, *initiate, "two.json").stderr
+def test_a_private_key_that_others_can_read_is_told_of(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["key", "new", "a", "--no-passphrase"]) == 0
+    initiate = ["trust", "init", "--root", "a.key", "--release", "a.pub", "-o"]
+    assert cli.main([*initiate, "one.json"]) == 0
+    assert "chmod" not in capsys.readouterr().err
+    (here / "a.key").chmod(0o644)
+    assert cli.main([*initiate, "two.json"]) == 0
+    assert "chmod 600 a.key" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -491,6 +491,23 @@ def test_a_site_that_demands_an_approval_goes_on_demanding_it(tmp_path: Path) ->
     assert members_in(newer).keys() == members_in(signed(bundle([], version="2.0"), YEARS.a)).keys()
 
 
+def test_an_update_by_a_delta_needs_the_approval_too(tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    installed(site, APPROVER.inside(RELEASED, APPROVER.keys[0]), YEARS.first.data, APPROVER.demanded)
+    newer = signed(bundle([], version="2.0"), YEARS.a, counter=2)
+    demand = replace(CHOICES, approvals=Approvals(required=site.approval_roots()))
+
+    def delta(data: bytes) -> Archive:
+        members = {name: one for name, one in members_in(data).items() if not name.startswith("frames/")}
+        return Archive(io.BytesIO(archive_of({"delta.json": b"{}\n", **members})), "d.airdelta")
+
+    for choices in (CHOICES, demand):
+        with pytest.raises(IntegrityError, match="approv"):
+            update(delta(newer), YEARS.first.data, site, giving(newer), choices, later(1))
+    approved = APPROVER.inside(newer, APPROVER.keys[1])
+    assert update(delta(approved), YEARS.first.data, site, giving(approved), demand, later(1)).after == 2
+
+
 def test_an_approval_that_the_caller_forgot_to_ask_for_is_asked_for_under_the_lock(tmp_path: Path) -> None:
     site = site_at(tmp_path / "site")
     installed(site, APPROVER.inside(RELEASED, APPROVER.keys[0]), YEARS.first.data, APPROVER.demanded)
