@@ -214,9 +214,30 @@ def formats(data: bytes) -> None:
             parse(data, _WHERE)
 
 
+def trust(data: bytes) -> None:
+    """TUF metadata, as it comes and in the spelling that is read on."""
+    from airlock.formats.trust import parse_root, parse_targets, signed_index
+    from airlock.formats.trust_chain import quorums
+    from airlock.formats.trust_fields import read_particulars, read_policy
+
+    try:
+        spelled = json.dumps(json.loads(data), sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    except (ValueError, RecursionError):
+        spelled = b""
+    for spelling in (data, spelled):
+        with contextlib.suppress(AirlockError):
+            root = parse_root(spelling, _WHERE)
+            quorums(root, root.signed)
+            read_policy(root.signed, _WHERE)
+        with contextlib.suppress(AirlockError):
+            metadata = parse_targets(spelling, _WHERE)
+            read_particulars(metadata.signed, _WHERE)
+            signed_index(metadata, _WHERE)
+
+
 def targets() -> Mapping[str, Target]:
     """By the name of their folder in `fixtures/fuzz`."""
-    plain = (rebuild, members, costs, tree, round_trip, patch, stream, frame, archive, formats)
+    plain = (rebuild, members, costs, tree, round_trip, patch, stream, frame, archive, formats, trust)
     found: dict[str, Target] = {target.__name__: target for target in plain}
     for codec in codecs():
         name = codec.name.partition("/")[0]
