@@ -15,7 +15,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.trust import TARGETS, root_link
 from airlock.storage.archive import Archive
 from tests.far.bundles import NOW, archive_of, members_in
-from tests.far.test_trust_years import APPROVER, PLAIN, YEARS, signed
+from tests.far.years import APPROVER, PLAIN, YEARS, signed
 
 MEMBERS = members_in(APPROVER.inside(signed(PLAIN, YEARS.b, roots=YEARS.all), APPROVER.keys[0]))
 CHANGED = (TARGETS, root_link(2), root_link(3), "trust/site-security.approval.json")
@@ -51,7 +51,7 @@ def replaced(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.sampled_from(CHANGED), st.data(), VALUES)
 def test_changed_metadata_is_refused(member: str, data: st.DataObject, value: Any) -> None:
     document = json.loads(MEMBERS[member])
