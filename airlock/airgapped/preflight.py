@@ -144,6 +144,6 @@ def required_approvals(site: Site, given: Mapping[str, bytes]) -> dict[str, byte
             raise IntegrityError(
                 where,
                 f"not the approval root of {name} that this site pinned",
-                hint="leave it out: the site keeps asking for this approval",
+                hint="leave it out; new versions come inside bundles, or by `airlock trust accept`",
             )
     return required

@@ -34,6 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--counter", type=int, metavar="N", help="the release counter, which must grow (default: the clock)"
     )
     parser.add_argument(
+        "--anew", action="store_true", help="leave behind what others signed: they have to sign again"
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: the signed file takes the place of FILE"
     )
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
@@ -56,6 +59,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         fixed=arguments.counter is not None,
         expires=now + arguments.expires_days * _DAY,
         made=now,
+        anew=arguments.anew,
     )
     output = arguments.output or arguments.file
     with arguments.file.open("rb") as stream, replacing(output) as out:

@@ -43,6 +43,8 @@ class Statement:
     fixed: bool
     expires: int
     made: int | None = None
+    anew: bool = False
+    """Whether what others signed is left behind; so it is where that has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ def _metadata(
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     target = TargetFile.from_data(path, index, ["sha256"])
     present = _present(archive)
-    if present is None or not _others(present, signer, roots):
+    if present is None or _begins(present, signer, statement, roots):
         counter = statement.counter
         if present and not statement.fixed and _signed_by(present, signer):
             counter = max(counter, present.signed.version)
@@ -126,6 +128,14 @@ def _present(archive: Archive) -> Metadata[Targets] | None:
     if read_particulars(metadata.signed, place).approver:
         raise UsageError(place, "an approval where the release signatures belong", hint="build it again")
     return metadata
+
+
+def _begins(
+    present: Metadata[Targets], signer: Signer, statement: Statement, roots: Sequence[TrustedRoot]
+) -> bool:
+    """Whether a new statement begins, rather than that the present one gets one more signature."""
+    expired = statement.made is not None and present.signed.is_expired(moment(statement.made))
+    return statement.anew or expired or not _others(present, signer, roots)
 
 
 def _others(present: Metadata[Targets], signer: Signer, roots: Sequence[TrustedRoot]) -> bool:

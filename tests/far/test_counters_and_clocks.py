@@ -70,6 +70,19 @@ def test_nobody_is_made_to_sign_the_statement_of_a_stranger() -> None:
     assert list(Metadata.from_bytes(members_in(again)[TARGETS]).signatures) == [keys[0].public_key.keyid]
 
 
+@pytest.mark.parametrize(("anew", "made"), [(True, NOW), (False, NOW + YEAR)])
+def test_a_release_that_all_signed_can_be_signed_anew(anew: bool, made: int) -> None:
+    """On purpose, or because what they signed has expired."""
+    keys, root = two_of_three()
+    both, out = signed(PLAIN, *keys[:2], roots=[root], counter=5), io.BytesIO()
+    statement = Statement(counter=6, fixed=False, expires=NOW + 2 * YEAR, made=made, anew=anew)
+    assert sign(Archive(io.BytesIO(both), "b"), keys[2], statement, out, [root]).signers == (
+        keys[2].public_key.keyid,
+    )
+    again = signed(out.getvalue(), keys[0], roots=[root], counter=7)
+    assert checked(again, root.data).release == 6
+
+
 def test_signing_again_with_a_clock_that_went_back_keeps_the_counter() -> None:
     keys, root = two_of_three()
     once = signed(PLAIN, keys[0], roots=[root], counter=9)
