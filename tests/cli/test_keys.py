@@ -19,13 +19,9 @@ from tests.far.bundles import bundle, file_item
 NOTHING: Mapping[str, str] = {}
 pytestmark = pytest.mark.journey
 
+FOLDERS = ("lib/softhsm", "lib/*/softhsm", "lib64/softhsm", "lib64/pkcs11", "local/lib/softhsm")
 MODULE = next(
-    (
-        path
-        for folder in ("/usr/lib", "/usr/lib64", "/usr/local/lib")
-        for path in sorted(Path(folder).glob("**/libsofthsm2.so"))
-    ),
-    None,
+    (path for folder in FOLDERS for path in sorted(Path("/usr").glob(f"{folder}/libsofthsm2.so"))), None
 )
 
 
