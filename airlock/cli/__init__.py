@@ -25,6 +25,8 @@ COMMANDS = {
     "trust": "make, rotate and sign the trust roots that a site pins",
     "sign": "sign a bundle or delta",
     "approve": "countersign a signed bundle or delta, on either side",
+    "split": "put a bundle or delta onto several discs",
+    "join": "put a bundle or delta together from its discs",
     "verify": "check signatures and every byte of a bundle",
     "apply": "restore the new bundle from its base and a delta",
     "install": "verify a bundle, and install it as a new generation",

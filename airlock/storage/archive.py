@@ -20,16 +20,18 @@ from airlock.errors import IntegrityError
 BLOCK = tarfile.BLOCKSIZE
 MAX_MEMBERS = 100_000
 _NAME = re.compile(r"(?=.{1,99}\Z)[a-z0-9][a-zA-Z0-9._-]*(/[a-zA-Z0-9][a-zA-Z0-9._-]*)*", re.ASCII)
-_END = bytes(2 * BLOCK)
+END = bytes(2 * BLOCK)
 
 
-def _header(name: str, size: int) -> bytes:
+def member_header(name: str, size: int) -> bytes:
+    """The block that stands before a member's bytes."""
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.mtime = size, 0o644, 0
     return info.tobuf(tarfile.GNU_FORMAT, "ascii", "strict")
 
 
-def _padding(size: int) -> int:
+def padding_of(size: int) -> int:
+    """How many zero bytes follow a member of `size` bytes."""
     return -size % BLOCK
 
 
@@ -44,20 +46,20 @@ class ArchiveWriter:
         if not _NAME.fullmatch(name) or name in self._names:
             raise ValueError(f"not a member name, or written twice: {name!r}")
         self._names.add(name)
-        self._out.write(_header(name, size))
+        self._out.write(member_header(name, size))
         written = 0
         for chunk in chunks:
             self._out.write(chunk)
             written += len(chunk)
         if written != size:
             raise ValueError(f"{name}: announced {size} bytes, wrote {written}")
-        self._out.write(bytes(_padding(size)))
+        self._out.write(bytes(padding_of(size)))
 
     def add_bytes(self, name: str, data: bytes) -> None:
         self.add(name, len(data), [data])
 
     def close(self) -> None:
-        self._out.write(_END)
+        self._out.write(END)
 
 
 def rewrite(
@@ -92,13 +94,14 @@ class Span:
 
 
 class Archive:
-    """A seekable stream read as an archive. Every header is checked at once; contents are not.
+    """A seekable stream read as an archive. Every header is checked at once; contents are not. Reading ends at the header of
+    the member `last`, if one is named: whether its bytes and what should follow are there is then the caller's to check.
 
     Raises IntegrityError that names `where` and the offset of the first byte that is not as it must be.
     """
 
-    def __init__(self, stream: BinaryIO, where: str) -> None:
-        self._stream, self.where = stream, where
+    def __init__(self, stream: BinaryIO, where: str, last: str | None = None) -> None:
+        self._stream, self.where, self._last = stream, where, last
         self._lock = Lock()
         self.members: Mapping[str, Span] = MappingProxyType(self._scan())
 
@@ -108,18 +111,20 @@ class Archive:
         offset = 0
         while (header := self._read(offset, BLOCK)) != bytes(BLOCK):
             name, size = self._parse(header, offset)
-            end = offset + BLOCK + size + _padding(size)
+            end = offset + BLOCK + size + padding_of(size)
+            if name == self._last and name not in members:
+                return members | {name: Span(offset=offset + BLOCK, size=size)}
             if end > total:
                 raise self._fault(f"member {name}", "truncated", f"{end} bytes or more", f"{total} bytes")
             if name in members or len(members) == MAX_MEMBERS:
                 raise self._fault(f"byte {offset}", f"member {name} stands twice, or there are too many")
             members[name] = Span(offset=offset + BLOCK, size=size)
-            if any(self._read(offset + BLOCK + size, _padding(size))):
+            if any(self._read(offset + BLOCK + size, padding_of(size))):
                 raise self._fault(f"byte {offset + BLOCK + size}", "padding is not zero")
             offset = end
-        if offset + len(_END) != total or self._read(offset, len(_END)) != _END:
+        if offset + len(END) != total or self._read(offset, len(END)) != END:
             raise self._fault(
-                f"byte {offset}", "bad end of archive", f"{offset + len(_END)} bytes in all", f"{total}"
+                f"byte {offset}", "bad end of archive", f"{offset + len(END)} bytes in all", f"{total}"
             )
         return members
 
@@ -134,7 +139,7 @@ class Archive:
         try:
             info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
             regular = (
-                _NAME.fullmatch(info.name) and info.size >= 0 and _header(info.name, info.size) == header
+                _NAME.fullmatch(info.name) and info.size >= 0 and member_header(info.name, info.size) == header
             )
         except (tarfile.HeaderError, ValueError) as error:
             raise self._fault(f"byte {offset}", f"not an archive header, {error}") from error
