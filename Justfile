@@ -42,7 +42,7 @@ bench-tools:
     apt-get install -y -qq zstd xdelta3 bsdiff casync zchunk unzip
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 
-# Bundles, installs and updates of a corpus (default: design), ours and the peers' in one run: docs/benchmarks.md.
+# Bundles, installs, updates and verifying of a corpus (default: design), and discs, ours and the peers' in one run: docs/benchmarks.md.
 bench *ARGS:
     python -m tests.bench bundle {{ARGS}}
 

@@ -27,13 +27,14 @@ from airlock.formats.lockfile import LockedArtifact, Lockfile, parse_lockfile, w
 from airlock.formats.manifest import parse_manifest
 from airlock.formats.trust import parse_root, parse_targets, signed_index
 from airlock.formats.trust_fields import read_particulars, read_policy
+from airlock.formats.volume import parse_header, write_header
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
 from airlock.kinds.file import FileKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
-FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets")
+FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume")
 SECTIONS = ("python", "file", "config")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
 
@@ -71,6 +72,8 @@ def parse(path: Path) -> object:
             return parse_index(data, path.name)
         case "delta_index":
             return parse_delta_index(data, path.name)
+        case "volume":
+            return parse_header(data, path.name)
         case "lockfile":
             return parse_lockfile(data, path.name)
         case "trust_root":
@@ -203,6 +206,11 @@ def test_an_index_is_written_as_it_was_read() -> None:
 def test_a_delta_index_is_written_as_it_was_read() -> None:
     data = (FIXTURES / "delta_index" / "valid" / "full.json").read_bytes()
     assert write_delta_index(parse_delta_index(data, "delta.json")) == data
+
+
+def test_a_volume_header_is_written_as_it_was_read() -> None:
+    data = (FIXTURES / "volume" / "valid" / "parity-of-three.json").read_bytes()
+    assert write_header(parse_header(data, "volume.json")) == data
 
 
 DOCUMENTS = st.recursive(

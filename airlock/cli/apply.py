@@ -10,7 +10,13 @@ from airlock.cli.session import Session
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=existing, metavar="BASE", help="the bundle that is at hand")
-    parser.add_argument("delta", type=existing, metavar="DELTA", help="the .airdelta that was carried over")
+    parser.add_argument(
+        "delta",
+        type=existing,
+        nargs="+",
+        metavar="DELTA",
+        help="the .airdelta that was carried over, or its volumes",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="NEW", help="the bundle to write")
     parser.add_argument(
         "--level",
@@ -23,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.apply import apply
+    from airlock.cli.carried import carried
     from airlock.cli.session import print_json
     from airlock.storage.archive import Archive
     from airlock.storage.atomic import replacing
@@ -30,9 +37,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
 
     output: Path = arguments.output.absolute()
     session.reporter.note(f"Restoring {output.name}")
-    with arguments.base.open("rb") as old, arguments.delta.open("rb") as update, replacing(output) as out:
-        base = BundleFrames(Archive(old, str(arguments.base)))
-        delta = Archive(update, str(arguments.delta))
+    with carried([arguments.base]) as old, carried(arguments.delta) as update, replacing(output) as out:
+        base = BundleFrames(Archive(old.stream, old.where))
+        delta = Archive(update.stream, update.where)
         report = apply(base, delta, out, output.parent, level=arguments.level, jobs=os.cpu_count() or 1)
     if not report.identical and arguments.level is None:
         session.reporter.note(

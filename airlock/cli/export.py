@@ -8,7 +8,9 @@ from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=existing, metavar="BUNDLE")
+    parser.add_argument(
+        "bundle", type=existing, nargs="+", metavar="BUNDLE", help="a bundle, or its volumes or their folders"
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--wheels", type=Path, metavar="DIR", help="write every wheel to DIR")
     which.add_argument("--all", type=Path, metavar="DIR", help="write every artifact to DIR")
@@ -17,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.export import export
+    from airlock.cli.carried import carried
     from airlock.cli.session import print_json
     from airlock.core.canonical_json import MAX_SIZE
     from airlock.errors import UsageError
@@ -26,12 +29,12 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
 
     directory: Path = arguments.wheels or arguments.all
     kinds = {"wheel"} if arguments.wheels else None
-    with arguments.bundle.open("rb") as stream:
-        bundle = Archive(stream, str(arguments.bundle))
+    with carried(arguments.bundle) as file:
+        bundle = Archive(file.stream, file.where)
         if DELTA in bundle.members:
             hint = "restore the bundle with `airlock apply` first"
-            raise UsageError(str(arguments.bundle), "not a bundle but a delta", hint=hint)
-        index = parse_index(bundle.read("index.json", MAX_SIZE), f"{arguments.bundle}: index.json")
+            raise UsageError(file.where, "not a bundle but a delta", hint=hint)
+        index = parse_index(bundle.read("index.json", MAX_SIZE), f"{file.where}: index.json")
         paths = export(
             bundle,
             index,

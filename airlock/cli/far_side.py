@@ -1,10 +1,10 @@
 """What the commands of the far side share: a site opened, a bundle verified, an outcome told."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from airlock.cli.arguments import existing
 from airlock.cli.session import Session, print_json
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airlock.airgapped.site import Site
     from airlock.airgapped.switch import Surroundings
     from airlock.airgapped.verify import SignedBundle
+    from airlock.cli.carried import Carried
     from airlock.core.tree import Change
     from airlock.storage.archive import Archive
 
@@ -135,27 +136,31 @@ def approvals_for(arguments: argparse.Namespace, site: "Site | None" = None) -> 
         yield Approvals(required=required_approvals(site, given) if site else roots, detached=detached)
 
 
-def opened_archive(stream: "BinaryIO", path: Path, *, delta: bool) -> "Archive":
+def opened_archive(file: "Carried", *, delta: bool) -> "Archive":
     """A bundle, or a delta, where the command takes only that. Raises UsageError for the other one."""
     from airlock.errors import UsageError
     from airlock.storage.archive import Archive
 
-    archive = Archive(stream, str(path))
+    where = file.where
+    archive = Archive(file.stream, where)
     if delta is (DELTA in archive.members):
         return archive
     if delta:
-        raise UsageError(str(path), "a bundle, not a delta", hint=f"`airlock install {path}` takes it")
-    hint = f"`airlock update {path}` installs it; `airlock apply` makes the bundle"
-    raise UsageError(str(path), "a delta, not a bundle", hint=hint)
+        raise UsageError(where, "a bundle, not a delta", hint=f"`airlock install {where}` takes it")
+    hint = f"`airlock update {where}` installs it; `airlock apply` makes the bundle"
+    raise UsageError(where, "a delta, not a bundle", hint=hint)
 
 
 @contextmanager
-def signed(path: Path, root: bytes, session: Session, approvals: "Approvals") -> "Iterator[SignedBundle]":
-    """The bundle at `path`, whose warnings were told. Its frames are checked when they are read."""
+def signed(
+    paths: Sequence[Path], root: bytes, session: Session, approvals: "Approvals"
+) -> "Iterator[SignedBundle]":
+    """The bundle at `paths`, a file or the volumes of one, whose warnings were told. Its frames are checked when they are read."""
     from airlock.airgapped.verify import verify_signatures
+    from airlock.cli.carried import carried
 
-    with path.open("rb") as stream:
-        archive = opened_archive(stream, path, delta=False)
+    with carried(paths) as file:
+        archive = opened_archive(file, delta=False)
         bundle = verify_signatures(archive, root, session.now(), approvals)
         for warning in bundle.signed.warnings:
             session.reporter.warn(warning)

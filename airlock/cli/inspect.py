@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=existing, metavar="FILE", help="a bundle, delta or lock")
+    parser.add_argument(
+        "file",
+        type=existing,
+        nargs="+",
+        metavar="FILE",
+        help="a bundle, delta, volume or lock, or the volumes of a set",
+    )
     parser.add_argument(
         "--sizes", action="store_true", help="what each artifact takes and why; reads every frame of a bundle"
     )
@@ -27,14 +33,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int | None:
     from airlock.airgapped.inspect import inspect
+    from airlock.cli.carried import carried
     from airlock.cli.session import print_json
+    from airlock.cli.volumes import is_volume, tell_volume
 
     if arguments.signatures:
         _signatures(arguments)
         return None
     sizes = arguments.sizes or arguments.html is not None
-    with arguments.file.open("rb") as stream:
-        summary = inspect(stream, str(arguments.file), sizes=sizes)
+    if not sizes and is_volume(arguments.file):
+        tell_volume(arguments.file[0], arguments.json)
+        return None
+    with carried(arguments.file) as file:
+        summary = inspect(file.stream, file.where, sizes=sizes)
     if arguments.html is not None:
         from airlock.cli.size_page import size_page
         from airlock.storage.atomic import write_atomically
@@ -50,12 +61,13 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
 
 def _signatures(arguments: argparse.Namespace) -> None:
     from airlock.airgapped.signatures import signatures
+    from airlock.cli.carried import carried
     from airlock.cli.session import print_json
     from airlock.cli.sign import to_be_signed
     from airlock.cli.signatures import document, lines
 
-    with arguments.file.open("rb") as stream:
-        report = signatures(to_be_signed(stream, arguments.file))
+    with carried(arguments.file) as file:
+        report = signatures(to_be_signed(file.stream, Path(file.where)))
     if arguments.json:
         print_json(document(report))
         return

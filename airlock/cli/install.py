@@ -8,7 +8,9 @@ from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=existing, metavar="BUNDLE")
+    parser.add_argument(
+        "bundle", type=existing, nargs="+", metavar="BUNDLE", help="a bundle, or its volumes or their folders"
+    )
     add_root(parser)
     add_choices(parser)
 

@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     if not 0 <= arguments.parity < MAX_ROWS:
         expected = f"a number from 0 to {MAX_ROWS - 1}"
         raise UsageError("--parity", "out of range", expected=expected, found=str(arguments.parity))
+    if arguments.output.exists() and not arguments.output.is_dir():
+        raise UsageError("--output", "a file", expected="a folder", found=str(arguments.output))
     source: Path = arguments.file
     with source.open("rb") as stream, ExitStack() as files:
         archive = Archive(stream, str(source))

@@ -8,7 +8,9 @@ from airlock.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("delta", type=existing, metavar="DELTA")
+    parser.add_argument(
+        "delta", type=existing, nargs="+", metavar="DELTA", help="a delta, or its volumes or their folders"
+    )
     add_root(parser)
     add_choices(parser, dry_run=False)
 
@@ -16,6 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.restored import delta_supply
     from airlock.airgapped.update import update
+    from airlock.cli.carried import carried
     from airlock.cli.far_side import (
         approvals_for,
         choices_of,
@@ -29,10 +32,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     world = world_of(session)
     with (
         opened(arguments.root) as site,
-        arguments.delta.open("rb") as stream,
+        carried(arguments.delta) as file,
         approvals_for(arguments, site) as approvals,
     ):
-        delta = opened_archive(stream, arguments.delta, delta=True)
+        delta = opened_archive(file, delta=True)
         root = root_for(site, arguments.trust)
         outcome = update(delta, root, site, delta_supply, choices_of(arguments, approvals), world)
         tell_outcome(outcome, "updated to", arguments.json)

@@ -1,8 +1,7 @@
-"""`airlock verify`: check signatures and every byte of a bundle, or the signatures and index of a delta."""
+"""`airlock verify`: check signatures and every byte of a bundle, or the signatures and index of a delta; of volumes, each."""
 
 import argparse
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airlock.cli.arguments import existing
@@ -17,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=existing, metavar="FILE", help="a bundle or a delta")
+    parser.add_argument(
+        "file",
+        type=existing,
+        nargs="+",
+        metavar="FILE",
+        help="a bundle or a delta, or its volumes or their folders",
+    )
     parser.add_argument("--trust", type=existing, metavar="ROOT.JSON", help="the trust root")
     parser.add_argument(
         "--root", type=existing, metavar="DIR", help="in its place: a site, for what it trusts and demands"
@@ -36,27 +41,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.verify import verify, verify_index
+    from airlock.cli.carried import carried, is_set
     from airlock.cli.far_side import approvals_for
     from airlock.storage.archive import Archive
 
-    path: Path = arguments.file
-    with (
-        _site(arguments) as site,
-        path.open("rb") as stream,
-        approvals_for(arguments, site) as approvals,
-    ):
+    with _site(arguments) as site, approvals_for(arguments, site) as approvals:
         root = _trusted(arguments, site)
-        archive = Archive(stream, str(path))
-        if DELTA in archive.members:
-            signed = verify_index(archive, root, session.now(), approvals)
-            delta = "a delta: what it restores is checked after `airlock apply`, or by `airlock update`"
-            checked: tuple[str, ...] = (*signed.checked, delta)
-        else:
-            bundle = verify(archive, root, session.now(), lambda: path.open("rb"), approvals)
-            signed, checked = bundle.signed, bundle.checked
+        if is_set(arguments.file):
+            from airlock.cli.volumes import verify_volumes
+
+            verify_volumes(arguments, root, approvals, session)
+        with carried(arguments.file) as file:
+            archive = Archive(file.stream, file.where)
+            if DELTA in archive.members:
+                signed = verify_index(archive, root, session.now(), approvals)
+                delta = "a delta: what it restores is checked after `airlock apply`, or by `airlock update`"
+                checked: tuple[str, ...] = (*signed.checked, delta)
+            else:
+                bundle = verify(archive, root, session.now(), file.reopen, approvals)
+                signed, checked = bundle.signed, bundle.checked
     for warning in (*signed.warnings, *_absent(signed)):
         session.reporter.warn(warning)
-    _tell(signed, checked, arguments)
+    _tell(file.where, signed, checked, arguments.json)
 
 
 @contextmanager
@@ -91,14 +97,14 @@ def _absent(signed: "SignedIndex") -> "Iterator[str]":
         yield f"this machine cannot install it for want of {', '.join(absent)}: see README, the far side"
 
 
-def _tell(signed: "SignedIndex", checked: tuple[str, ...], arguments: argparse.Namespace) -> None:
+def _tell(where: str, signed: "SignedIndex", checked: tuple[str, ...], as_json: bool) -> None:
     from airlock.formats.trust import short_form
 
     project = signed.index.project
-    if arguments.json:
+    if as_json:
         print_json(
             {
-                "file": str(arguments.file),
+                "file": where,
                 "project": project.name,
                 "version": project.version,
                 "target": signed.index.target.name,
@@ -110,7 +116,7 @@ def _tell(signed: "SignedIndex", checked: tuple[str, ...], arguments: argparse.N
             }
         )
         return
-    print(f"{arguments.file}: {project.name} {project.version} for {signed.index.target.name}")
+    print(f"{where}: {project.name} {project.version} for {signed.index.target.name}")
     for line in checked:
         print(f"  checked  {line}")
     print(f"  release  {signed.release}")

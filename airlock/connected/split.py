@@ -8,7 +8,7 @@ known from the start, are written last. The same file and arguments give the sam
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -52,6 +52,11 @@ class Plan:
         numbers = range(1, self.table.count + 1)
         return tuple(self.head(number) + _padded(self.table.share(number)) + len(END) for number in numbers)
 
+    @property
+    def largest(self) -> int:
+        """Bytes that no volume exceeds: the first have the longest share, and the last the longest number."""
+        return self.head(self.table.count) + _padded(self.table.share(1)) + len(END)
+
     def head(self, number: int) -> int:
         """Bytes before a volume's share."""
         header = write_header(VolumeHeader(number=number, table=self.table))
@@ -86,8 +91,10 @@ def plan_split(archive: Archive, name: str, size: int, capacity: int, parity: in
     while volumes + parity <= MAX_ROWS:
         plan = Plan(table=_balanced(table, volumes), copies=copies)
         if plan.table.lists_size > MAX_BLOCKS * DIGEST:
-            raise UsageError(name, "too large to be split", expected=f"at most {MAX_BLOCKS * BLOCKS[-1]} bytes")
-        if max(plan.sizes) <= capacity:
+            raise UsageError(
+                name, "too large to be split", expected=f"at most {MAX_BLOCKS * BLOCKS[-1]} bytes"
+            )
+        if plan.largest <= capacity:
             return plan
         volumes = max(volumes + 1, -(-size // capacity))
     hint = "take larger media, or less parity"
@@ -155,7 +162,7 @@ def _digest(source: BinaryIO) -> Digest:
 class _Writing:
     def __init__(self, plan: Plan, outs: Sequence[BinaryIO], reporter: Reporter) -> None:
         self._table, self._outs, self._reporter = plan.table, outs, reporter
-        self.lists = [bytearray() for _ in outs]
+        self.lists = [b""] * len(outs)
         for number, out in enumerate(outs, 1):
             out.seek(plan.head(number))
 
@@ -176,9 +183,7 @@ class _Writing:
     def _stripe(self, source: BinaryIO, block: int) -> None:
         table = self._table
         given, wanted = tuple(range(table.data)), tuple(range(table.data, table.count))
-        sums = Sums(
-            weights(table.count, table.parity, wanted, given), table.parity, table.length(1, block)
-        )
+        sums = Sums(weights(table.count, table.parity, wanted, given), table.parity, table.length(1, block))
         for number in range(1, table.data + 1):
             if table.length(number, block):
                 sums.add(number - 1, self._copy(source, number, block))

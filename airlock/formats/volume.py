@@ -31,6 +31,7 @@ MAX_BLOCKS = 1 << 20
 """Of all volumes of a set."""
 BLOCKS = tuple(1 << exponent for exponent in range(9, 21))
 """Sizes that a block can have, in bytes."""
+_MAX_FILE = MAX_BLOCKS * BLOCKS[-1]
 DIGEST = 32
 """Bytes of a block's digest in a list."""
 KINDS = ("bundle", "delta")
@@ -87,12 +88,19 @@ class SetTable:
 
     def list_place(self, number: int) -> tuple[int, int]:
         """Where the volume's list begins and ends among the lists."""
-        start = sum(self.blocks(other) for other in range(1, number)) * DIGEST
-        return start, start + self.blocks(number) * DIGEST
+        before = (number - 1) * self.blocks(1)
+        if number > self.data:
+            before -= self.blocks(1) - self.blocks(self.data)
+        return before * DIGEST, (before + self.blocks(number)) * DIGEST
 
     @property
     def lists_size(self) -> int:
         return self.list_place(self.count)[1]
+
+    @property
+    def index(self) -> Digest:
+        """Of the file's index."""
+        return self.members[0].digest
 
     def label(self, number: int) -> str:
         """`NAME.3of5`: what is written on the disc."""
@@ -163,7 +171,7 @@ def parse_header(data: bytes, where: str) -> VolumeHeader:
 def _read_table(fields: Fields) -> SetTable:
     file = fields.table("file")
     name = file.parsed("name", _file_name)
-    size, digest = file.integer("size"), file.digest("digest")
+    size, digest = file.integer("size", limit=_MAX_FILE), file.digest("digest")
     file.done()
     kind, block = fields.text("kind"), fields.integer("block")
     if kind not in KINDS:
@@ -176,7 +184,7 @@ def _read_table(fields: Fields) -> SetTable:
         size=size,
         digest=digest,
         block=block,
-        stride=fields.integer("stride"),
+        stride=fields.integer("stride", limit=_MAX_FILE),
         parity=fields.integer("parity", limit=MAX_ROWS),
         members=tuple(_members(fields)),
         lists=_digests(fields, "lists"),
@@ -225,4 +233,3 @@ def _file_name(text: str, place: str) -> str:
     if "/" in safe_path(text) or not text.isprintable():
         raise ValueError("expected a plain file name")
     return text
-

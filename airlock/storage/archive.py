@@ -139,7 +139,9 @@ class Archive:
         try:
             info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
             regular = (
-                _NAME.fullmatch(info.name) and info.size >= 0 and member_header(info.name, info.size) == header
+                _NAME.fullmatch(info.name)
+                and info.size >= 0
+                and member_header(info.name, info.size) == header
             )
         except (tarfile.HeaderError, ValueError) as error:
             raise self._fault(f"byte {offset}", f"not an archive header, {error}") from error

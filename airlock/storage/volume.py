@@ -65,7 +65,10 @@ class Volume:
         found = [(name, span.size) for name, span in self.archive.members.items()][1:]
         if found != copies + expected:
             raise IntegrityError(
-                self.where, "does not hold what its header says", expected=_names(copies + expected), found=_names(found)
+                self.where,
+                "does not hold what its header says",
+                expected=_names(copies + expected),
+                found=_names(found),
             )
 
     def _faults(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -61,10 +61,6 @@ class VolumeSet:
     def missing(self) -> tuple[int, ...]:
         return tuple(number for number in range(1, self.table.count + 1) if number not in self.volumes)
 
-    @property
-    def first(self) -> Volume:
-        return next(iter(self.volumes.values()))[0]
-
     def is_block(self, number: int, block: int, data: bytes) -> bool:
         """Whether a volume's block is to be these bytes."""
         digests = self._lists.get(number, b"")
@@ -82,7 +78,7 @@ class VolumeSet:
         """A data volume's block, checked, made again where it must be. Raises IntegrityError."""
         data = self.read(number, block)
         if data is None:
-            data = restored(self.table, block, [number], self.read).get(number)
+            data = restored(self.table, block, (number,), self.read, self.missing).get(number)
         if data is None or not self.is_block(number, block, data):
             raise self._fault(number, block)
         return data
@@ -94,11 +90,23 @@ class VolumeSet:
             return IntegrityError(copies[0].where, f"block {block} is damaged or cannot be read", hint=hint)
         return IntegrityError(label, "missing, and parity does not make up for it", hint=f"bring {label}")
 
+    def demand_enough(self) -> None:
+        """Raises IntegrityError that names every file at fault, where too many volumes are missing."""
+        if len(self.missing) > self.table.parity:
+            strays = "".join(f"; {stray.where}: {stray.why}" for stray in self.strays)
+            raise IntegrityError(
+                f"{self.table.name}, set {self.identity[7:15]}",
+                f"volumes {numbered(self.missing)} of {self.table.count} are missing{strays}",
+                hint=f"bring {needed(self.table, self.missing)}, or join disc by disc with `airlock join`",
+            )
 
-def restored(table: SetTable, block: int, wanted: Sequence[int], read: Read) -> Mapping[int, bytes]:
-    """Blocks of the volumes `wanted` out of those in the other volumes, each added as it is read, so that no memory holds them
-    all. Empty where they do not suffice. What comes out is as right as what `read` gives."""
-    absent = set(wanted)
+
+def restored(
+    table: SetTable, block: int, wanted: Sequence[int], read: Read, absent: Iterable[int] = ()
+) -> Mapping[int, bytes]:
+    """Blocks of the volumes `wanted` out of those in the others but `absent`, each added as it is read, so that no memory holds
+    them all. Empty where they do not suffice. What comes out is as right as what `read` gives."""
+    absent = {*wanted, *absent}
     while True:
         given = [number for number in range(1, table.count + 1) if number not in absent][: table.data]
         if len(given) < table.data:
@@ -119,6 +127,24 @@ def _add(sums: Sums, table: SetTable, number: int, block: int, read: Read) -> bo
         return False
     sums.add(number - 1, data)
     return True
+
+
+def numbered(blocks: Iterable[int]) -> str:
+    """`3, 7-9`."""
+    runs: list[list[int]] = []
+    for number in sorted(blocks):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def needed(table: SetTable, incomplete: Sequence[int]) -> str:
+    """What to bring where the volumes `incomplete` are missing or damaged, for the rest to suffice."""
+    count = len(incomplete) - table.parity
+    names = ", ".join(table.label(number) for number in incomplete)
+    return names if count == len(incomplete) else f"any {count} of {names}"
 
 
 def open_set(places: Sequence[Path]) -> VolumeSet:

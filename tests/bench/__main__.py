@@ -15,11 +15,13 @@ from tests.bench.bundle import Bundles
 from tests.bench.corpora import Corpus, corpus_between, corpus_named, names
 from tests.bench.delta import FORMS, Plan, artifacts_of, measure_change
 from tests.bench.install import Installs
+from tests.bench.media import Discs
 from tests.bench.ours import Project
 from tests.bench.peers import peers
 from tests.bench.report import Artifact, DeltaRow, Measured
 from tests.bench.sizes import size_of
 from tests.bench.steps import Step, run
+from tests.bench.verify import Verifies
 
 BSDIFF_LARGEST = 64_000_000
 
@@ -60,9 +62,11 @@ def parser() -> argparse.ArgumentParser:
     )
     delta.add_argument("--resume", action="store_true", help="measure only what --kept does not hold")
     delta.set_defaults(run=run_delta)
-    bundle = commands.add_parser("bundle", parents=[shared], help="bundles, installs and updates")
+    bundle = commands.add_parser(
+        "bundle", parents=[shared], help="bundles, installs, updates, verifying, discs"
+    )
     bundle.add_argument("of", nargs="*", default=["design"], metavar="CORPUS | OLD NEW")
-    bundle.add_argument("--parts", default="bundle,install", help="bundle, install or both (default)")
+    bundle.add_argument("--parts", default="bundle,install,verify,media", help="some of these (default: all)")
     bundle.set_defaults(run=run_bundle)
     fetch = commands.add_parser("fetch", parents=[shared], help="lock and download alone, for runs to come")
     fetch.add_argument("of", nargs="+", metavar="CORPUS | OLD NEW")
@@ -168,10 +172,16 @@ def measure_bundle(project: Project, parts: list[str], rounds: int) -> Iterator[
     steps: list[Step] = []
     if "bundle" in parts:
         steps += Bundles(project=project, work=work).steps()
-    if "install" in parts:
+    if {"install", "verify"} & set(parts):
         project.build()
+    if "install" in parts:
         project.make_delta()
         steps += Installs(project=project, work=work).steps()
+    if "verify" in parts:
+        steps += Verifies(project=project, work=work).steps()
+    if "media" in parts:
+        (work / "media").mkdir()
+        steps += Discs(work=work / "media").steps()
     for step in steps:
         yield from run(step, rounds, work)
     shutil.rmtree(work)

@@ -100,6 +100,25 @@ def archives() -> Iterator[bytes]:
     yield out.getvalue()
 
 
+def volumes() -> Iterator[bytes]:
+    import tempfile
+    from pathlib import Path
+
+    from tests.media.sets import any_bundle, split_into
+
+    for parity in (0, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in split_into(Path(folder), any_bundle(9000), 12_000, parity):
+                yield path.read_bytes()
+
+
+def headers() -> Iterator[bytes]:
+    from pathlib import Path
+
+    fixtures = Path(__file__).parents[2] / "fixtures" / "volume" / "valid"
+    yield from (path.read_bytes() for path in sorted(fixtures.iterdir()))
+
+
 def frames() -> Iterator[bytes]:
     import zstandard
 
@@ -141,6 +160,8 @@ def seeds(target: str) -> list[bytes]:
         "stream": streams,
         "frame": frames,
         "archive": archives,
+        "volume": volumes,
+        "header": headers,
     }
     return list(table[target]()) if target in table else _documents()
 

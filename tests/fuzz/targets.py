@@ -7,7 +7,9 @@ bytes of it ends the run, for that much may be asked for honestly.
 import contextlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import dumps
@@ -24,9 +26,11 @@ from airlock.formats.generation import parse_generation
 from airlock.formats.index import parse_index
 from airlock.formats.journal import parse_act, parse_journal
 from airlock.formats.lockfile import parse_lockfile
+from airlock.formats.volume import parse_header
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader
 from airlock.storage.frames import decompress
+from airlock.storage.volume_set import VolumeStream, open_set
 
 LIMIT = 64 << 20
 """Bytes."""
@@ -208,6 +212,28 @@ def archive(data: bytes) -> None:
         opened.read(name, 1 << 20)
 
 
+def header(data: bytes) -> None:
+    """A volume's header, and what follows from it."""
+    document = _canonical(data)
+    found = parse_header(data if document is None else document, _WHERE)
+    table = found.table
+    table.label(found.number)
+    if sum(table.share(number) for number in range(1, table.data + 1)) != table.size:
+        raise AssertionError("shares do not make the file")
+
+
+def volume(data: bytes) -> None:
+    """A volume alone, and the file as far as it carries it."""
+    file = os.memfd_create("volume")
+    try:
+        os.write(file, data)
+        with contextlib.closing(open_set([Path(f"/proc/self/fd/{file}")])) as found:
+            stream = VolumeStream(found)
+            exhaust(iter(lambda: stream.read(1 << 16), b""))
+    finally:
+        os.close(file)
+
+
 def formats(data: bytes) -> None:
     for parse in (parse_index, parse_delta_index, parse_generation, parse_lockfile, parse_act, parse_journal):
         with contextlib.suppress(AirlockError):
@@ -237,7 +263,21 @@ def trust(data: bytes) -> None:
 
 def targets() -> Mapping[str, Target]:
     """By the name of their folder in `fixtures/fuzz`."""
-    plain = (rebuild, members, costs, tree, round_trip, patch, stream, frame, archive, formats, trust)
+    plain = (
+        rebuild,
+        members,
+        costs,
+        tree,
+        round_trip,
+        patch,
+        stream,
+        frame,
+        archive,
+        formats,
+        header,
+        volume,
+        trust,
+    )
     found: dict[str, Target] = {target.__name__: target for target in plain}
     for codec in codecs():
         name = codec.name.partition("/")[0]

@@ -1,0 +1,49 @@
+"""What was carried: a file, or the volumes of one, which are read as they are."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+if TYPE_CHECKING:
+    from airlock.storage.volume_set import VolumeSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    where: str
+    stream: BinaryIO
+    reopen: Callable[[], BinaryIO]
+    """The same once more, for a thread of its own."""
+
+
+@contextmanager
+def carried(paths: Sequence[Path]) -> Iterator[Carried]:
+    """One file; or folders and files with the volumes of a set, of which enough must be there. Raises IntegrityError."""
+    if not is_set(paths):
+        path = paths[0]
+        with path.open("rb") as stream:
+            yield Carried(where=str(path), stream=stream, reopen=lambda: path.open("rb"))
+        return
+    from airlock.storage.volume_set import open_set
+
+    with closing(open_set(paths)) as volumes:
+        volumes.demand_enough()
+        yield carried_by(volumes)
+
+
+def carried_by(volumes: "VolumeSet") -> Carried:
+    from airlock.storage.volume_set import VolumeStream
+
+    def opened() -> BinaryIO:
+        return cast("BinaryIO", VolumeStream(volumes))
+
+    where = f"{volumes.table.name} on {volumes.table.count} volumes"
+    return Carried(where=where, stream=opened(), reopen=opened)
+
+
+def is_set(paths: Sequence[Path]) -> bool:
+    from airlock.storage.volume import looks_like_a_volume
+
+    return len(paths) > 1 or paths[0].is_dir() or looks_like_a_volume(paths[0])

@@ -1,0 +1,106 @@
+"""A file that is put together in several runs: `.NAME.SET.airpart` beside its destination, then the destination.
+
+It holds every block at its place, parity behind the file's own bytes, and nothing else: what is in it is known by comparing its
+blocks with their digests, so a run that was cut off, or a file that is no such thing, costs what is not right in it, and no
+more.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from airlock.core.digest import Digest, hex_of
+from airlock.errors import TargetError
+from airlock.formats.volume import SetTable
+from airlock.storage.atomic import sync_directory
+
+
+class Partial:
+    def __init__(self, destination: Path, table: SetTable, identity: Digest) -> None:
+        """Raises TargetError where another process is at it; OSError."""
+        self._destination, self._table = destination, table
+        self.path = destination.with_name(f".{destination.name[:200]}.{hex_of(identity)[:8]}.airpart")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        self._file = os.open(self.path, flags, 0o644)
+        self._has = [bytearray(table.blocks(number)) for number in range(1, table.count + 1)]
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            hint = "wait until it has ended"
+            raise TargetError(str(self.path), "another `airlock join` is at it", hint=hint) from error
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the disk that it takes now."""
+        return os.fstat(self._file).st_blocks * 512
+
+    def take_stock(self, is_block: Callable[[int, int, bytes], bool]) -> int:
+        """Find what an earlier run left. Returns how many bytes of the file itself there are."""
+        found = 0
+        for number in range(1, self._table.count + 1):
+            for block in range(self._table.blocks(number)):
+                if self._may_have(number, block) and is_block(number, block, self.read(number, block)):
+                    self._has[number - 1][block] = 1
+                    found += self._table.length(number, block) if number <= self._table.data else 0
+        return found
+
+    def _place(self, number: int, block: int) -> int:
+        return (number - 1) * self._table.stride + block * self._table.block
+
+    def _may_have(self, number: int, block: int) -> bool:
+        """False for a hole."""
+        place = self._place(number, block)
+        try:
+            return os.lseek(self._file, place, os.SEEK_DATA) < place + self._table.length(number, block)
+        except OSError:
+            return False
+
+    def has(self, number: int, block: int) -> bool:
+        return bool(self._has[number - 1][block]) if self._table.length(number, block) else True
+
+    def lacks(self, number: int) -> bool:
+        """Whether any block of the volume is missing."""
+        return 0 in self._has[number - 1]
+
+    def read(self, number: int, block: int) -> bytes:
+        return os.pread(self._file, self._table.length(number, block), self._place(number, block))
+
+    def write(self, number: int, block: int, data: bytes) -> None:
+        """A block that was checked."""
+        place, left = self._place(number, block), memoryview(data)
+        while left:
+            try:
+                done = os.pwrite(self._file, left, place)
+            except OSError as error:
+                error.filename = str(self.path)  # a full disk does not say which
+                raise
+            place, left = place + done, left[done:]
+        self._has[number - 1][block] = 1
+
+    @property
+    def source(self) -> Path:
+        """The same, to be read."""
+        return Path(f"/proc/self/fd/{self._file}")
+
+    def cut(self) -> None:
+        """Leave the file's own bytes alone."""
+        os.ftruncate(self._file, self._table.size)
+
+    def finish(self) -> None:
+        """Take the destination's place, synced."""
+        os.fchmod(self._file, 0o644)
+        os.fsync(self._file)
+        self.path.replace(self._destination)
+        sync_directory(self._destination.parent)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
