@@ -27,6 +27,10 @@ test *ARGS:
 acceptance:
     pytest -m live -p no:randomly -x -s
 
+# Every step of every command interrupted, on 24 packages (of two folders of wheels, or made): `just survival cut OLD NEW`; also full, broken, kill.
+survival *ARGS:
+    python -m tests.far.survive {{ARGS}}
+
 # Put the style in order.
 fix:
     ruff check --fix .

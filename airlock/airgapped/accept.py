@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from airlock.airgapped.install import site_errors
 from airlock.airgapped.preflight import required_approvals, trusted_root
+from airlock.airgapped.record import record
 from airlock.airgapped.site import Site, locked
 from airlock.airgapped.switch import Surroundings, recover
 from airlock.errors import TargetError, UsageError
-from airlock.formats.trust_chain import NO_LINKS, Links, follow, pinned
+from airlock.formats.trust_chain import NO_LINKS, Links, TrustedRoot, follow, pinned
 
 
 def accept(
@@ -30,8 +31,11 @@ def accept(
             for name, data in anchors.items()
         }
         site.pin(newest[""].data, {name: one.data for name, one in newest.items() if name})
-    return [
-        f"{f'approval root of {name}' if name else 'trust root'}: version {one.version}"
-        + (", retired" if one.policy.retired else "")
-        for name, one in sorted(newest.items())
-    ]
+        lines = [_sentence(name, one) for name, one in sorted(newest.items())]
+        record(site, world, "trust", detail="; ".join(lines))
+    return lines
+
+
+def _sentence(name: str, root: TrustedRoot) -> str:
+    retired = ", retired" if root.policy.retired else ""
+    return f"{f'approval root of {name}' if name else 'trust root'}: version {root.version}{retired}"

@@ -1,6 +1,7 @@
 """What this machine is, asked once, before anything is decided."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,8 @@ class Host:
     """Bytes."""
     root: str
     """The real path of the site."""
+    inodes: int | None = None
+    """How many more files, links and folders its file system takes; None where it does not count them."""
 
 
 def this_host(root: Path, target: Target, python: str | None, environment: Mapping[str, str]) -> Host:
@@ -57,11 +60,13 @@ def this_host(root: Path, target: Target, python: str | None, environment: Mappi
     looked at. Raises TargetError where that one does not run."""
     candidates = [python] if python else list(_candidates(target, environment))
     found = [interpreter for path in candidates if (interpreter := _ask(path, must=python is not None))]
+    room = os.statvfs(_existing(root))
     return Host(
         platforms=tuple(platform_tags()),
         interpreters=tuple(found),
-        free=shutil.disk_usage(_existing(root)).free,
+        free=room.f_bavail * room.f_frsize,
         root=str(root.resolve()),
+        inodes=room.f_favail if room.f_files else None,
     )
 
 

@@ -12,9 +12,17 @@ from typing import BinaryIO
 
 from airlock.airgapped.approvals import NO_APPROVALS, Approvals
 from airlock.airgapped.host import Host, Interpreter, this_host
-from airlock.airgapped.preflight import check_codecs_of, check_machine, check_site
+from airlock.airgapped.preflight import (
+    check_codecs_of,
+    check_inodes,
+    check_machine,
+    check_site,
+    inodes_may_lack,
+)
+from airlock.airgapped.record import receive
 from airlock.airgapped.reuse import take_over
 from airlock.airgapped.site import (
+    FOLDERS,
     FRAMES,
     STATE,
     TEMPORARY,
@@ -79,7 +87,12 @@ def install(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundi
 def check_machine_for(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Interpreter:
     host = choices.host(site.root, bundle.index.target, choices.python, world.environment)
     check_codecs_of(bundle.index, choices.kinds)
-    return check_machine(bundle.index, bundle.supply.frames, host)
+    base = check_machine(bundle.index, bundle.supply.frames, host)
+    if inodes_may_lack(bundle.index, host):
+        before = site.current_generation()
+        tree = _planned(bundle, site, choices, world, base)
+        check_inodes(tree, before.tree if before else {}, len(bundle.index.entries), host)
+    return base
 
 
 def install_locked(
@@ -97,8 +110,9 @@ def install_locked(
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
         return already(site, bundle.signed, before)
+    receive(site, world, bundle.signed)
     generation = _staged(bundle, site, choices, base, world)
-    done = switch(site, act, generation, world)
+    done = switch(site, "downgrade" if downgrade else act, generation, world, bundle.signed.signers)
     return replace(_outcome(generation, done.before), downgrade=downgrade)
 
 
@@ -123,10 +137,18 @@ def plan(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
         return ()
+    tree = _planned(bundle, site, choices, world, base)
+    return tuple(changes(before.tree if before else {}, tree))
+
+
+def _planned(
+    bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings, base: Interpreter
+) -> Tree:
+    """What the generation will consist of; every content is read, and nothing written."""
     layout = Layout(writer=OnlyCounting())
     place = _place(site, site.next_number(), base)
     lay_out(bundle.contents(None), bundle.index, place, layout, choices.kinds, world.reporter)
-    return tuple(changes(before.tree if before else {}, layout.tree))
+    return layout.tree
 
 
 def _place(site: Site, number: int, base: Interpreter) -> Place:
@@ -150,6 +172,9 @@ def _stage(
 ) -> Generation:
     """Everything of a new generation but the switch."""
     number = site.next_number()
+    for folder in FOLDERS:
+        site.disk.make_directory(folder)
+    site.keep_room()
     layout = Layout(writer=_Staging.beside_current(site, number))
     place = _place(site, number, base)
     take_over(site, bundle.index, bundle.supply.held, staging_of(number), layout)
@@ -159,6 +184,7 @@ def _stage(
     site.disk.sync()
     for name in frames.fresh:
         site.disk.rename(name + TEMPORARY, name)
+    site.disk.sync(FRAMES)
     site.replace(index_of(bundle.digest), bundle.signed.data)
     pin(site, bundle.signed)
     generation = Generation(
@@ -226,7 +252,6 @@ class _Frames:
 
     def kept(self, contents: Iterator[Content]) -> Generator[Content]:
         """The contents, each after its frame was kept."""
-        self.site.disk.make_directory(FRAMES)
         for content in contents:
             if content.frame is not None:
                 self._keep(f"store/{frame_name(content.expanded.digest)}", content.frame)

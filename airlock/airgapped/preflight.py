@@ -1,7 +1,7 @@
 """Decide whether this machine and site can take a bundle, before anything is written."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from airlock.airgapped.approvals import approval_root
 from airlock.airgapped.host import Host, Interpreter
@@ -10,11 +10,16 @@ from airlock.airgapped.stage import KindNamed
 from airlock.airgapped.verify import SignedIndex
 from airlock.core.forms.registry import check_codecs
 from airlock.core.target import Target
+from airlock.core.tree import Tree
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.index import BundleIndex
 
 _RESERVE = 64 << 20
-"""Bytes left for records, directories and rounding up to blocks."""
+"""Bytes left for records, the journal, directories and rounding up to blocks."""
+_RESERVED_INODES = 64
+"""For what a site has besides: its folders, records and contents under way."""
+_SMALLEST = 512
+"""Bytes that a file takes at least in an expanded form."""
 
 
 def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
@@ -41,8 +46,31 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
             "not enough free space",
             expected=f"at least {needed / 1e6:.1f} MB",
             found=f"{host.free / 1e6:.1f} MB",
+            hint="free some space, or let go of old generations with `airlock gc`",
         )
     return interpreter
+
+
+def inodes_may_lack(index: BundleIndex, host: Host) -> bool:
+    """Whether so few inodes are left that it is worth counting what is needed, which reads every content: no expanded
+    form holds more files than its size allows, each in a folder of its own."""
+    most = sum(2 * entry.expanded.size // _SMALLEST + 2 for entry in index.entries) + _RESERVED_INODES
+    return host.inodes is not None and host.inodes < most
+
+
+def check_inodes(tree: Tree, before: Tree, contents: int, host: Host) -> None:
+    """For the new `tree`, of which what `before` has as well is shared, and so many new contents. Raises TargetError."""
+    folders = {str(parent) for path in tree for parent in PurePosixPath(path).parents}
+    fresh = sum(before.get(path) != entry for path, entry in tree.items())
+    needed = len(folders) + fresh + contents + _RESERVED_INODES
+    if host.inodes is not None and host.inodes < needed:
+        raise TargetError(
+            host.root,
+            "not enough free inodes",
+            expected=f"room for {needed} files and folders",
+            found=f"room for {host.inodes}",
+            hint="remove small files on that file system, or let go of old generations with `airlock gc`",
+        )
 
 
 def check_codecs_of(index: BundleIndex, kinds: KindNamed) -> None:

@@ -1,11 +1,13 @@
 """`airlock rollback`: the content of an earlier generation, as a new one. Needs no media."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 from airlock.airgapped.install import Outcome, site_errors
 from airlock.airgapped.site import Site, directory_of, locked
+from airlock.airgapped.status import NOTHING_YET
 from airlock.airgapped.switch import Surroundings, recover, switch
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
@@ -19,12 +21,12 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
     """Go back to generation `to`, or to the last accepted one with other, older content. Its files are hashed first.
     Raises TargetError or IntegrityError; what was in use is then still, or again, in use."""
     if not site.current():
-        raise TargetError(str(site.root), "nothing is installed here")
+        raise TargetError(str(site.root), "nothing is installed here", hint=NOTHING_YET)
     with site_errors(site), locked(site, "rollback"):
         recover(site, world)
         if (current := site.current_generation()) is None:
-            raise TargetError(str(site.root), "nothing is installed here")
-        earlier = site.generation(to if to is not None else _earlier(site, current))
+            raise TargetError(str(site.root), "nothing is installed here", hint=NOTHING_YET)
+        earlier = _chosen(site, current, to)
         if earlier.content == current.content:
             return Outcome(
                 before=current.number, after=current.number, version=current.version, index=current.index
@@ -40,13 +42,32 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
         )
 
 
+def _chosen(site: Site, current: Generation, to: int | None) -> Generation:
+    number = _earlier(site, current) if to is None else to
+    if number not in site.numbers():
+        switch = site.verdict_on(number)
+        what = f"no generation {number}" if switch is None else f"generation {number} is no longer here"
+        found = f"version {switch.version}, {switch.outcome} on {day(switch.time)}" if switch else None
+        raise TargetError(str(site.root), what, found=found, hint=_choice(site, current))
+    return site.generation(number)
+
+
 def _earlier(site: Site, current: Generation) -> int:
-    accepted = {act.after for act in site.journal() if act.outcome == "done"}
-    known = [number for number in site.numbers() if number in accepted and number < current.content]
-    for number in reversed(known):
-        if site.generation(number).content == number:
-            return number
-    raise TargetError(str(site.root), "no earlier generation to go back to")
+    if earlier := site.earlier(current):
+        return earlier[0]
+    raise TargetError(str(site.root), "no earlier generation to go back to", hint=_choice(site, current))
+
+
+def _choice(site: Site, current: Generation) -> str:
+    """Which generations are left, and which are gone for good."""
+    removed = [act for act in site.journal().acts if act.removed]
+    gone = f"; gc removed others, the last on {day(removed[-1].time)}" if removed else ""
+    accepted = {act.after for act in site.switches() if act.outcome == "done"}
+    others = [site.generation(number) for number in site.numbers() if number in accepted]
+    if not (known := [one for one in others if one.content == one.number != current.content]):
+        return f"nothing else is here to go to{gone}: install the bundle of the version that is wanted"
+    names = ", ".join(f"{one.number} ({one.version})" for one in known)
+    return f"--to goes to any of these: {names}{gone}"
 
 
 def _check(site: Site, generation: Generation) -> None:
@@ -61,3 +82,7 @@ def _check(site: Site, generation: Generation) -> None:
             found=f"changed or missing: {names}{' and more' if len(changed) > _NAMED else ''}",
             hint="install the bundle of that version again",
         )
+
+
+def day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()

@@ -1,6 +1,7 @@
 """A site: the root that generations are installed below, and what it remembers of itself."""
 
 import errno
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,16 @@ from airlock.core.digest import Digest, hex_of
 from airlock.errors import AirlockError, IntegrityError, TargetError
 from airlock.formats.generation import Generation, parse_generation, write_generation
 from airlock.formats.index import BundleIndex, frame_name, parse_index
-from airlock.formats.journal import Act, parse_act, parse_journal, write_act, write_journal
+from airlock.formats.journal import (
+    Act,
+    Journal,
+    Line,
+    next_line,
+    parse_act,
+    parse_journal,
+    parse_line,
+    write_act,
+)
 from airlock.storage.disk import Disk
 from airlock.storage.exclusive import exclusive
 
@@ -22,9 +32,16 @@ LOCK = "state/lock"
 JOURNAL = "state/journal.jsonl"
 INTENT = "state/switch.json"
 """The act that is under way between the switch and the verdict on it."""
+ROOM = "state/room"
+"""A file to remove where the disk is so full that not even a line fits that says what will be removed."""
+_ROOM = 16 << 10
+"""Bytes."""
 ROOT_OF_TRUST = "state/trust/root.json"
 _APPROVAL_ROOT = ".approval-root.json"
 FRAMES = "store/frames"
+INDEXES = "store/indexes"
+FOLDERS = ("generations", STATE, "state/generations", "state/trust", FRAMES, INDEXES)
+"""What a site consists of."""
 TEMPORARY = ".airlock-tmp"
 """How every name ends that the next command may remove."""
 
@@ -42,7 +59,7 @@ def record_of(number: int) -> str:
 
 
 def index_of(digest: Digest) -> str:
-    return f"store/indexes/{hex_of(digest)}.json"
+    return f"{INDEXES}/{hex_of(digest)}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +70,7 @@ class Site:
 
     def next_number(self) -> int:
         """One that was never used here."""
-        used = [*self.numbers(), *(act.after for act in self.journal()), self.current()]
+        used = [*self.numbers(), *(act.after for act in self.journal().acts), self.current()]
         return max(used) + 1
 
     def path(self, name: str) -> Path:
@@ -96,14 +113,31 @@ class Site:
         number = self.current()
         return self.generation(number) if number else None
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Of what is in a folder, sorted, from the root on; nothing where there is none."""
+        path = self.path(folder)
+        found = (f"{folder}/{one.name}" for one in path.iterdir()) if path.is_dir() else ()
+        return tuple(sorted(found))
+
+    def earlier(self, current: Generation) -> tuple[int, ...]:
+        """Accepted generations with files of their own, older than those of `current`; the newest first."""
+        accepted = {act.after for act in self.switches() if act.outcome == "done"}
+        known = [number for number in self.numbers() if number in accepted and number < current.content]
+        return tuple(n for n in reversed(known) if self.generation(n).content == n)
+
     def index(self, digest: Digest) -> BundleIndex:
         """Of a bundle that was installed here. Raises IntegrityError."""
         where = str(self.path(index_of(digest)))
         return parse_index(self.path(index_of(digest)).read_bytes(), where)
 
-    def journal(self) -> tuple[Act, ...]:
+    def journal(self) -> Journal:
+        """Raises IntegrityError that names the first line that is broken."""
         path = self.path(JOURNAL)
-        return parse_journal(path.read_bytes(), str(path)) if path.exists() else ()
+        return _journal(path.read_bytes(), str(path)) if path.exists() else Journal()
+
+    def switches(self) -> tuple[Act, ...]:
+        """The acts that changed which generation is current, or tried to; the oldest first."""
+        return tuple(act for act in self.journal().acts if act.after)
 
     def intent(self) -> Act | None:
         path = self.path(INTENT)
@@ -121,12 +155,14 @@ class Site:
 
     def accepted_release(self) -> int:
         """The highest release counter that was installed here and stayed."""
-        return max((act.release for act in self.journal() if act.outcome == "done"), default=0)
+        return max((act.release for act in self.switches() if act.outcome == "done"), default=0)
 
     def accepted_indexes(self, release: int) -> frozenset[Digest]:
         """What was installed here with that release counter, and stayed."""
-        acts = self.journal()
-        return frozenset(act.index for act in acts if act.outcome == "done" and act.release == release)
+        acts = self.switches()
+        return frozenset(
+            act.index for act in acts if act.index and act.outcome == "done" and act.release == release
+        )
 
     def pin(self, root: bytes, approvals: Mapping[str, bytes]) -> None:
         """From now on the site trusts these roots, and what they lead to."""
@@ -155,6 +191,11 @@ class Site:
         self.disk.rename(temporary, name)
         self.disk.sync(name.rpartition("/")[0])
 
+    def keep_room(self) -> None:
+        """Raises OSError."""
+        if not self.path(ROOM).exists():
+            self.disk.write(ROOM, [os.urandom(_ROOM)], 0o644)
+
     def record(self, generation: Generation) -> None:
         self.replace(record_of(generation.number), write_generation(generation))
 
@@ -171,16 +212,37 @@ class Site:
 
     def conclude(self, act: Act) -> None:
         """Write the verdict down, once, however often the power goes."""
-        acts = self.journal()
-        if not acts or (acts[-1].after, acts[-1].time) != (act.after, act.time):
-            self.replace(JOURNAL, write_journal((*acts, act)))
+        if self.verdict_on(act.after) is None:
+            self.append(act)
         self.disk.remove(INTENT)
+
+    def verdict_on(self, number: int) -> Act | None:
+        """The act that switched to a generation, None where it is not in the journal."""
+        return next((act for act in reversed(self.switches()) if act.after == number), None)
+
+    def append(self, act: Act) -> Line:
+        """One more line of the journal, synced. The caller holds the lock. Raises IntegrityError where the journal is
+        broken, and OSError."""
+        journal, path = self.journal(), self.path(JOURNAL)
+        if journal.torn:
+            self.replace(JOURNAL, path.read_bytes()[: journal.size])
+        data = next_line(journal, act)
+        self.disk.append(JOURNAL, data)
+        self.disk.sync(JOURNAL)
+        if not journal.lines:
+            self.disk.sync(STATE)
+        return parse_line(data, str(path))
 
 
 @lru_cache(maxsize=2)
 def _parsed(data: bytes, where: str) -> Generation:
     """A command asks for the same record several times, of some thousand files."""
     return parse_generation(data, where)
+
+
+@lru_cache(maxsize=2)
+def _journal(data: bytes, where: str) -> Journal:
+    return parse_journal(data, where)
 
 
 @contextmanager
@@ -191,8 +253,12 @@ def locked(site: Site, command: str) -> Iterator[None]:
         yield
 
 
+def is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def as_target_error(error: OSError, where: str) -> AirlockError:
     """What the system says about the site's disk, in this family."""
     place = error.filename if isinstance(error.filename, str) else where
-    hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+    hint = "free some space, or let go of old generations with `airlock gc`" if is_full(error) else None
     return TargetError(place, str(error.strerror or error), hint=hint)

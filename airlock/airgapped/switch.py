@@ -6,18 +6,20 @@ that was reached is carried out, anything that was only prepared is thrown away.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airlock.airgapped.collect import clear_contents, finish
 from airlock.airgapped.health import Verdict, check_health
-from airlock.airgapped.site import CURRENT, INTENT, TEMPORARY, Site, directory_of, record_of
+from airlock.airgapped.site import CURRENT, FOLDERS, INTENT, TEMPORARY, Site, directory_of, record_of
 from airlock.core.reporter import Reporter
-from airlock.errors import TargetError
+from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
 from airlock.formats.journal import Act
 
-_SWEPT = ("", "generations", "state", "state/generations", "state/trust", "store/frames", "store/indexes")
-"""Where unfinished names may be."""
+_NAMED = 5
+"""Names that a line of the journal tells."""
 _SHOWN = 400
 """Characters of a failed check's output that the error shows; the journal has more."""
 
@@ -31,21 +33,32 @@ class Surroundings:
     environment: Mapping[str, str]
     """For the health check, and to find interpreters."""
     reporter: Reporter
+    user: str = ""
+    """Who is at the machine, for the journal."""
+    file: str = ""
+    """The name of the file that was carried here, for the journal."""
 
 
-def switch(site: Site, act: str, to: Generation, world: Surroundings) -> Act:
+class Unhealthy(TargetError):
+    """The health check of what was switched to failed; the journal has it."""
+
+
+def switch(site: Site, act: str, to: Generation, world: Surroundings, keys: tuple[str, ...] = ()) -> Act:
     """Make a staged generation the current one, and keep it if it is healthy. Raises TargetError where it is not; the
     one before is then current again."""
     announced = Act(
         act=act,
         time=world.now,
-        before=site.current(),
-        after=to.number,
+        outcome="",
+        user=world.user,
+        keys=keys,
+        file=world.file,
+        project=to.project,
         version=to.version,
         index=to.index,
         release=to.release,
-        outcome="",
-        detail="",
+        before=site.current(),
+        after=to.number,
     )
     site.announce(announced)
     site.point_to(to.number)
@@ -68,6 +81,7 @@ def _judge(site: Site, act: Act, world: Surroundings) -> Act:
 
 
 def _health(site: Site, act: Act, world: Surroundings) -> Verdict:
+    assert act.index is not None, "a switch has one"
     check = site.index(act.index).health
     if check is None:
         return Verdict(healthy=True, detail="")
@@ -80,12 +94,13 @@ def _revert(site: Site, act: Act) -> None:
         site.point_to(act.before)
     else:
         site.disk.remove(CURRENT)
+        site.disk.sync(".")
     site.conclude(act)
 
 
-def _unhealthy(act: Act) -> TargetError:
+def _unhealthy(act: Act) -> Unhealthy:
     now = f"generation {act.before} is in use again" if act.before else "nothing is installed"
-    return TargetError(
+    return Unhealthy(
         f"generation {act.after}",
         f"the health check failed, and {now}",
         expected="exit code 0",
@@ -96,44 +111,85 @@ def _unhealthy(act: Act) -> TargetError:
 
 def recover(site: Site, world: Surroundings) -> None:
     """Finish or undo what an interrupted command left. The caller holds the lock."""
+    done: list[str] = []
+    if torn := site.journal().torn:
+        done.append(f"a line of {len(torn)} bytes was never finished")
     if (act := site.intent()) is not None:
-        _resume(site, act, world)
-    sweep(site)
+        done += _resume(site, act, world)
+    if finish(site):
+        done.append("what a gc had let go was still there")
+    if swept := sweep(site):
+        done.append(
+            f"removed what was never finished: {', '.join(swept[:_NAMED])}{' …' * (len(swept) > _NAMED)}"
+        )
+    if done:
+        _note(site, world, "\n".join(done))
 
 
-def sweep(site: Site) -> None:
-    """Remove what was prepared and never switched to."""
-    for name in list(_leftovers(site)):
+def _note(site: Site, world: Surroundings, detail: str) -> None:
+    """A site that recovered is one, whether or not that can be written down."""
+    try:
+        site.append(Act(act="recover", time=world.now, outcome="done", user=world.user, detail=detail))
+    except OSError as error:
+        world.reporter.warn(f"the recovery could not be written to the journal: {error}")
+
+
+def sweep(site: Site) -> list[str]:
+    """Remove what was prepared and never switched to, and the contents that came with it. Returns the names."""
+    strays = _strays(site)
+    if not (names := list(_leftovers(site, strays))):
+        return []
+    clear_contents(site, set(site.numbers()) - strays)
+    for name in names:
         site.disk.remove(name)
+    return names
 
 
-def _resume(site: Site, act: Act, world: Surroundings) -> None:
+def _resume(site: Site, act: Act, world: Surroundings) -> list[str]:
+    """What became of an act that was announced, for the journal."""
+    if (verdict := site.verdict_on(act.after)) is not None:
+        act = verdict  # only the announcement was left, or came back
     if act.outcome == "reverted":
         _revert(site, act)
-    elif site.current() != act.after:
+    elif act.outcome or site.current() != act.after:
         site.disk.remove(INTENT)
-        return
+        return []
     else:
         act = _judge(site, act, world)
-    world.reporter.warn(f"the {act.act} of generation {act.after} was interrupted; it is now {act.outcome}")
+    said = f"the {act.act} of generation {act.after} was interrupted; it is now {act.outcome}"
+    world.reporter.warn(said)
+    return [said]
 
 
-def _leftovers(site: Site) -> Iterator[str]:
-    for folder in _SWEPT:
-        for path in sorted(_listing(site.path(folder))):
-            if path.name.endswith(TEMPORARY):
-                yield str(path.relative_to(site.root))
-    known = {act.after for act in site.journal()} | {site.current()}
-    numbers = set(site.numbers()) | _directories(site)
-    for number in sorted(numbers - known):
-        yield directory_of(number)
-        yield record_of(number)
+def _leftovers(site: Site, strays: set[int]) -> Iterator[str]:
+    for folder in ("", *FOLDERS):
+        for name in site.names(folder or "."):
+            if name.endswith(TEMPORARY):
+                yield name.removeprefix("./")
+    for number in sorted(strays):
+        yield from (name for name in (directory_of(number), record_of(number)) if _there(site.path(name)))
 
 
-def _listing(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _strays(site: Site) -> set[int]:
+    """Generations of which there is only a part, or that were never switched to."""
+    records, directories = set(site.numbers()), _directories(site)
+    switched = {act.after for act in site.switches()} | {site.current()}
+    return (records | directories) - (records & directories & switched) - _in_place(site)
+
+
+def _in_place(site: Site) -> set[int]:
+    """Whatever is missing of what is in use, the rest of it is not for airlock to throw away."""
+    if not (number := site.current()):
+        return set()
+    with suppress(IntegrityError, TargetError):
+        return {number, site.generation(number).content}
+    return {number} | _directories(site)
 
 
 def _directories(site: Site) -> set[int]:
-    names = (path.name for path in _listing(site.path("generations")))
+    names = (name.rpartition("/")[2] for name in site.names("generations"))
     return {int(name) for name in names if name.isascii() and name.isdigit()}
+
+
+def _there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()

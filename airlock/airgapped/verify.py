@@ -78,6 +78,8 @@ class SignedIndex:
     """The newest root that the anchor leads to, to be pinned from now on."""
     targets: bytes
     """The signed metadata."""
+    signers: tuple[str, ...]
+    """Ids of the keys whose signatures hold."""
     checked: tuple[str, ...]
     """What was checked, one line each."""
     warnings: tuple[str, ...]
@@ -189,6 +191,7 @@ def verify_index(archive: Archive, root: bytes, now: int, approvals: Approvals =
         anchor=root,
         root=trusted.data,
         targets=targets,
+        signers=signers,
         checked=(*_statement(trusted, signers, len(data)), *(one.checked for one in approved.values())),
         warnings=(*warnings, *(warning for one in approved.values() for warning in one.warnings)),
         approvals=approved,

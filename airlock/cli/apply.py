@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
         base = BundleFrames(Archive(old.stream, old.where))
         delta = Archive(update.stream, update.where)
         report = apply(base, delta, out, output.parent, level=arguments.level, jobs=os.cpu_count() or 1)
+    session.record(output, "apply", index=report.index, detail=f"from {arguments.delta[0].name}")
     if not report.identical and arguments.level is None:
         session.reporter.note(
             "this machine's libzstd is not the one that was pinned: contents are the same, the file is not"

@@ -63,6 +63,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                 rewrite(archives[0], approval.members, target)
         else:
             write_atomically(out, _alone(archives[1:], approval))
+    session.record(
+        out or arguments.file,
+        "sign",
+        index=approval.index,
+        release=approval.counter,
+        detail=f"approved for {approval.approver}",
+    )
     _tell(approval, out or arguments.file, arguments.json)
 
 

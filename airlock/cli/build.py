@@ -11,6 +11,8 @@ from airlock.cli.session import Session
 
 if TYPE_CHECKING:
     from airlock.connected.build import BuildReport, Workshop
+    from airlock.core.digest import Digest
+    from airlock.formats.journal import Facts
     from airlock.formats.lockfile import Lockfile
 
 
@@ -57,12 +59,18 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     reports = [_build(lockfile, target, tools, output) for target in targets]
     if arguments.reproducible:
         _build_again(session, lock, reports, arguments.level)
+    for report in reports:
+        session.record(report.path, "build", **_facts(lockfile, report.index))
     for path in signed:
         session.reporter.note(f"warning: {path.name} was signed and is not any more: `airlock sign` it again")
     _tell(reports, arguments)
     for report in reports:
         session.reporter.note(f"next: airlock sign {report.path} --key KEY")
     return None
+
+
+def _facts(lockfile: "Lockfile", index: "Digest") -> "Facts":
+    return {"project": lockfile.project.name, "version": lockfile.project.version, "index": index}
 
 
 def _build(lockfile: "Lockfile", target: str, tools: "Workshop", output: Path) -> "BuildReport":

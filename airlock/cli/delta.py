@@ -52,6 +52,15 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
     tools = workshop(session, arguments.jobs)
     output = arguments.output or new_path.parent / "dist"
     reports = [_delta(old, new, target, tools, (output, arguments.signed)) for target in targets]
+    for report in reports:
+        session.record(
+            report.path,
+            "delta",
+            project=new.project.name,
+            version=new.project.version,
+            index=report.index,
+            detail=f"from version {old.project.version}, index {report.base}",
+        )
     _tell(reports, arguments.json)
     for report in reports:
         if not report.signed:

@@ -102,10 +102,17 @@ def read_trust_root(path: Path) -> bytes:
     return read_root(path)
 
 
-def world_of(session: Session) -> "Surroundings":
+def world_of(session: Session, carried: Path | None = None) -> "Surroundings":
+    """`carried` is the file that a command is about."""
     from airlock.airgapped.switch import Surroundings
 
-    return Surroundings(now=session.now(), environment=session.environment, reporter=session.reporter)
+    return Surroundings(
+        now=session.now(),
+        environment=session.environment,
+        reporter=session.reporter,
+        user=session.user(),
+        file=carried.name if carried else "",
+    )
 
 
 def choices_of(arguments: argparse.Namespace, approvals: "Approvals") -> "Choices":

@@ -1,32 +1,132 @@
-"""`airlock history`: what was installed, when, and how it went."""
+"""`airlock history`: what was done at a site, or with what was made here, when, by whom and how it went."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from airlock.cli.far_side import add_root
 from airlock.cli.plain import plain
 from airlock.cli.session import Session, print_json
 
+if TYPE_CHECKING:
+    from airlock.formats.journal import Act, Journal, Line
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_root(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--root", type=Path, metavar="DIR", help="the site whose journal it is")
+    which.add_argument("--journal", type=Path, metavar="FILE", help="a journal of the near side")
+    parser.add_argument(
+        "--check", action="store_true", help="prove that no line was changed, and say no more"
+    )
+    parser.add_argument(
+        "--head",
+        metavar="DIGEST",
+        help="with --check: a head that was written down earlier, of which the journal must still have the line",
+    )
     parser.add_argument("--json", action="store_true", help="tell it as JSON")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from dataclasses import asdict
+    from airlock.errors import UsageError
 
-    from airlock.airgapped.status import history
+    if arguments.head and not arguments.check:
+        raise UsageError("--head", "it is compared by --check", hint="give --check as well")
+    journal, where = _journal(arguments)
+    held = _held(journal, arguments.head, where) if arguments.head else None
+    if journal.torn:
+        session.reporter.warn(f"the last line was cut off ({len(journal.torn)} bytes): it was never finished")
+    if arguments.json:
+        acts = [] if arguments.check else [_row(line) for line in journal.lines]
+        print_json({"acts": acts, **_head(journal), "checked": True, "held": held.number if held else None})
+    elif arguments.check:
+        _tell_check(journal, held, where)
+    else:
+        _tell(journal)
+
+
+def _journal(arguments: argparse.Namespace) -> "tuple[Journal, str]":
+    """Reading it is checking it."""
+    if arguments.root is None:
+        from airlock.storage.journal import read_journal
+
+        return read_journal(existing(arguments.journal)), str(arguments.journal)
+    from airlock.airgapped.site import JOURNAL
+    from airlock.airgapped.status import transfers
     from airlock.cli.far_side import opened
 
     with opened(arguments.root) as site:
-        acts = history(site)
-    if arguments.json:
-        print_json({"acts": [asdict(act) for act in acts]})
-        return
-    for act in acts:
-        print(f"{date(act.time)}  {act.act:<8}  {act.before} → {act.after}  {act.version}  {act.outcome}")
-        for line in act.detail.splitlines():
-            print(f"    {plain(line)}")
+        return transfers(site), str(site.path(JOURNAL))
+
+
+def existing(path: Path) -> Path:
+    from airlock.errors import UsageError
+
+    if not path.is_file():
+        raise UsageError("--journal", f"no such file: {str(path)!r}")
+    return path
+
+
+def _held(journal: "Journal", digest: str, where: str) -> "Line":
+    from airlock.errors import IntegrityError, UsageError
+
+    try:
+        line = journal.holding(digest)
+    except ValueError as error:
+        raise UsageError("--head", str(error), found=repr(digest)) from error
+    if line is None:
+        raise IntegrityError(
+            where,
+            "has no line with that digest: lines were cut off, or it is another journal",
+            expected=digest,
+            found=f"{len(journal.lines)} lines, none of them",
+        )
+    return line
+
+
+def _head(journal: "Journal") -> dict[str, Any]:
+    from airlock.formats.trust import short_form
+
+    return {"lines": len(journal.lines), "head": journal.head, "short": short_form(journal.head)}
+
+
+def _row(line: "Line") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(line.act) | {"number": line.number, "previous": line.previous, "digest": line.digest}
+
+
+def _tell_check(journal: "Journal", held: "Line | None", where: str) -> None:
+    head = _head(journal)
+    print(f"{where}: {head['lines']} lines, each as it was written")
+    if held:
+        print(
+            f"  held  line {held.number}, {date(held.act.time)}; {head['lines'] - held.number} came after it"
+        )
+    print(f"  head  {head['head']}")
+    print(f"  aloud {head['short']}")
+
+
+def _tell(journal: "Journal") -> None:
+    for line in journal.lines:
+        act = line.act
+        print(f"{date(act.time)}  {act.act:<8}  {'  '.join(_about(act))}")
+        for text in act.detail.splitlines():
+            print(f"    {plain(text)}")
+    head = _head(journal)
+    print(f"head of {head['lines']} lines: {head['short']}")
+
+
+def _about(act: "Act") -> list[str]:
+    from airlock.formats.trust import short_form
+
+    words = [f"{act.before} → {act.after}" if act.after else act.file, act.version]
+    if act.removed:
+        words.append(f"generations {', '.join(map(str, act.removed))} are gone")
+    if act.index and not act.after:
+        words.append(short_form(act.index))
+    if act.keys:
+        words.append(f"signed by {', '.join(key[:8] for key in act.keys)}")
+    return [*filter(None, words), act.outcome, *filter(None, [act.user])]
 
 
 def date(seconds: int) -> str:

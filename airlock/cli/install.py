@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.airgapped.install import install, plan
+    from airlock.airgapped.record import refusals_recorded
     from airlock.cli.far_side import (
         approvals_for,
         choices_of,
@@ -28,12 +29,14 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         world_of,
     )
 
-    world = world_of(session)
+    world = world_of(session, arguments.bundle[0])
     with (
         opened(arguments.root) as site,
+        refusals_recorded(site, world, "install", trial=arguments.dry_run) as known,
         approvals_for(arguments, site) as approvals,
         signed(arguments.bundle, root_for(site, arguments.trust), session, approvals) as bundle,
     ):
+        known.signed = bundle.signed
         choices = choices_of(arguments, approvals)
         if arguments.dry_run:
             tell_plan(plan(bundle, site, choices, world), arguments.json)

@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             expected=joined.needed,
             hint=f"insert it and run the same command again; what is there already is kept in {partial.path}",
         )
+    session.record(output, "join", index=table.index, detail=f"set {volumes.identity}")
     if not arguments.json:
         print(output)
         for number in joined.restored:

@@ -15,9 +15,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.record import refusals_recorded
     from airlock.airgapped.rollback import rollback
     from airlock.cli.far_side import opened, tell_outcome, world_of
 
-    with opened(arguments.root) as site:
-        outcome = rollback(site, arguments.to, world_of(session))
+    world = world_of(session)
+    with opened(arguments.root) as site, refusals_recorded(site, world, "rollback"):
+        outcome = rollback(site, arguments.to, world)
     tell_outcome(outcome, "went back to", arguments.json)

@@ -1,15 +1,21 @@
 """What a command gets from the world: directories, the clock, and somewhere to report to."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airlock.core.reporter import Reporter, Silent
 from airlock.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from airlock.formats.journal import Facts
 
 _LAST = 253_402_300_799
 """Seconds: the end of the year 9999."""
@@ -44,6 +50,33 @@ class Session:
                 found=repr(fixed[:40]),
             )
         return int(fixed)
+
+    def user(self) -> str:
+        """Who is at the machine, as far as it tells."""
+        import pwd
+
+        number = os.getuid()
+        try:
+            name = pwd.getpwuid(number).pw_name
+        except KeyError:
+            name = str(number)
+        behind = self.environment.get("SUDO_USER")
+        return f"{name} (sudo by {behind})" if behind and not number else name
+
+    def record(self, beside: Path, act: str, **facts: "Unpack[Facts]") -> None:
+        """Tell the near side's journal: `AIRLOCK_JOURNAL`, else the one in the folder of the file `beside` that the act
+        was about. What cannot be written is warned of, for the act itself is done."""
+        from airlock.errors import AirlockError
+        from airlock.formats.journal import NAME, Act
+        from airlock.storage.journal import append
+
+        named = self.environment.get("AIRLOCK_JOURNAL")
+        path = Path(named) if named else beside.absolute().parent / NAME
+        given: Facts = {"outcome": "done", "file": beside.name, **facts}
+        try:
+            append(path, Act(act=act, time=self.now(), user=self.user(), **given))
+        except (OSError, AirlockError) as error:
+            self.reporter.warn(f"this could not be written to the journal {path}: {error}")
 
 
 def _cache(environment: Mapping[str, str]) -> Path:

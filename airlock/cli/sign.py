@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     output = arguments.output or arguments.file
     with arguments.file.open("rb") as stream, replacing(output) as out:
         signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
+    session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
     for text in _warnings(signed, signer.public_key.keyid, bool(roots)):
         session.reporter.warn(text)
     _tell(signed, output, arguments.json)

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         check_room(arguments.output, sum(plan.sizes))
         outs = [files.enter_context(replacing(path)) for path in paths]
         made = split(plan, stream, outs, session.reporter)
+    session.record(source, "split", index=made.table.index, detail=f"set {made.identity}")
     if arguments.json:
         print_json(
             {

@@ -155,6 +155,7 @@ def _init(arguments: argparse.Namespace, session: Session) -> None:
     for signer in signers[1:]:
         add_signature(metadata, signer, None)
     create_new(output, write_metadata(metadata), 0o644)
+    session.record(output, "trust", keys=tuple(sorted(metadata.signatures)), detail="made root 1")
     print(output)
     _tell_missing(metadata, None, output, session)
 
@@ -200,6 +201,8 @@ def _rotate(arguments: argparse.Namespace, session: Session) -> None:
         add_signature(metadata, signer_of(path, passphrase, session), newest.signed)
     output = file_of(arguments.file, metadata.signed.version)
     create_new(output, write_metadata(metadata), 0o644)
+    detail = f"made root {metadata.signed.version}"
+    session.record(output, "trust", keys=tuple(sorted(metadata.signatures)), detail=detail)
     print(output)
     _tell_missing(metadata, newest.signed, output, session)
 
@@ -235,6 +238,7 @@ def _sign(arguments: argparse.Namespace, session: Session) -> None:
     before = _before(path, metadata.signed.version)
     add_signature(metadata, signer_of(arguments.key, passphrase_of(arguments), session), before)
     write_atomically(path, write_metadata(metadata))
+    session.record(path, "trust", keys=tuple(sorted(metadata.signatures)), detail="signed a root")
     print(path)
     _tell_missing(metadata, before, path, session)
 

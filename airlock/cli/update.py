@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.record import refusals_recorded
     from airlock.airgapped.restored import delta_supply
     from airlock.airgapped.update import update
     from airlock.cli.carried import carried
@@ -29,9 +30,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         world_of,
     )
 
-    world = world_of(session)
+    world = world_of(session, arguments.delta[0])
     with (
         opened(arguments.root) as site,
+        refusals_recorded(site, world, "update"),
         carried(arguments.delta) as file,
         approvals_for(arguments, site) as approvals,
     ):

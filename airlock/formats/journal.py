@@ -1,79 +1,305 @@
-"""`state/journal.jsonl`: what was done at a site, one line of canonical JSON an act, the oldest first."""
+"""The transfer log: what was done with bundles on one side of the gap, one line of canonical JSON an act, the oldest first.
 
-from collections.abc import Callable, Iterable
+Each line holds its number and the digest of the line before, so that a line that was changed, taken out or put in breaks the
+chain after it. The digest of the last line, the head, stands for the whole journal: who writes it down can prove later that
+nothing up to there was changed or cut off.
+
+A line is appended and then synced. What a power cut leaves of one is no whole line: it lacks its end, or has holes of zeros
+where a block was not written. Such a torn end was never reported as written, so it is told apart from a broken chain and may
+be set aside.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from airlock.core.canonical_json import dumps, loads
-from airlock.core.digest import Digest, parse_digest
+from airlock.core.digest import Digest, digest_of, hex_of
 from airlock.core.fields import Fields
 from airlock.errors import IntegrityError
+from airlock.formats.rows import plain_text
 
-FORMAT = "airlock-act/1"
-ACTS = ("install", "update", "rollback")
-OUTCOMES = ("done", "reverted")
+NAME = "airlock.journal"
+"""Of the file, on the near side."""
+FORMAT = "airlock-journal/1"
+ANNOUNCED = "airlock-act/1"
+"""The format of an act that is under way, outside the chain."""
+
+ACTS = (
+    "build",
+    "delta",
+    "sign",
+    "trust",
+    "split",
+    "join",
+    "receive",
+    "verify",
+    "apply",
+    "install",
+    "update",
+    "downgrade",
+    "rollback",
+    "gc",
+    "recover",
+)
+OUTCOMES = ("done", "refused", "failed", "reverted")
+"""`refused`: the input was not what it should be; `failed`: the machine could not; `reverted`: the health check failed."""
+
+START = digest_of(b"")
+"""What the first line has for the digest of the line before."""
+LAST = 253_402_300_799
+"""Seconds: the end of the year 9999, behind which no calendar goes."""
+MAX_LINE = 1 << 16
+MAX_JOURNAL = 64 << 20
+"""Bytes."""
+MAX_DETAIL = 8_000
+"""Characters."""
+_MAX_NAME = 1_000
+_SHORTEST = 16
+"""Hex digits by which a line may be named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One switch of generations, before it is known how it ends, or after."""
+    """One act. What does not apply to it, or is not known, is left empty."""
 
     act: str
-    """`install`, `update` or `rollback`."""
+    """One of ACTS."""
     time: int
-    """Seconds since the epoch, by the clock of the site."""
-    before: int
-    """The generation that was current, 0 where there was none."""
-    after: int
+    """Seconds since the epoch, by the clock of this side."""
+    outcome: str
+    """One of OUTCOMES, empty while it is under way."""
+    user: str = ""
+    """Who was at the machine."""
+    keys: tuple[str, ...] = ()
+    """Ids of the keys whose signatures held, or that signed; sorted."""
+    file: str = ""
+    """The name of the file that it was about, without its folder."""
+    project: str = ""
+    version: str = ""
+    index: Digest | None = None
+    """Of the bundle's index, which stands for the bundle."""
+    release: int = 0
+    """The counter of its signatures."""
+    before: int = 0
+    """The generation that was current, at a switch."""
+    after: int = 0
     """The generation that was switched to."""
+    removed: tuple[int, ...] = ()
+    """Generations that are gone from then on; sorted."""
+    detail: str = ""
+    """Why, or the end of what a failed health check said."""
+
+
+class Facts(TypedDict, total=False):
+    """What a command tells of an act, besides when and who; as in Act."""
+
+    outcome: str
+    keys: tuple[str, ...]
+    file: str
+    project: str
     version: str
     index: Digest
     release: int
-    outcome: str
-    """`done`, or `reverted` where the health check failed and `before` is current again; empty while it is under way."""
+    removed: tuple[int, ...]
     detail: str
-    """The end of what a failed health check said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    number: int
+    """From 1."""
+    previous: Digest
+    digest: Digest
+    """Of the line itself, its end of line included."""
+    act: Act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    lines: tuple[Line, ...] = ()
+    size: int = 0
+    """Bytes that the whole lines take."""
+    torn: bytes = b""
+    """What a power cut left of a line after them."""
+
+    @property
+    def head(self) -> Digest:
+        """It changes with every line."""
+        return self.lines[-1].digest if self.lines else START
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        return tuple(line.act for line in self.lines)
+
+    def holding(self, digest: str) -> Line | None:
+        """The line whose digest that is: in full, or its first digits (at least 16), in groups or not. Raises
+        ValueError."""
+        digits = "".join(digest.split()).lower().removeprefix("sha256:")
+        if len(digits) < _SHORTEST or not set(digits) <= set("0123456789abcdef"):
+            raise ValueError(f"expected at least {_SHORTEST} hex digits")
+        return next((line for line in self.lines if hex_of(line.digest).startswith(digits)), None)
+
+
+def next_line(journal: Journal, act: Act) -> bytes:
+    """The line that `act` becomes at the journal's end."""
+    return dumps(
+        {
+            "format": FORMAT,
+            "number": len(journal.lines) + 1,
+            "previous": journal.head,
+            **_written(act),
+        }
+    )
 
 
 def write_act(act: Act) -> bytes:
-    """One line."""
-    document = {name: getattr(act, name) for name in Act.__dataclass_fields__}
-    return dumps({"format": FORMAT, **document})
-
-
-def write_journal(acts: Iterable[Act]) -> bytes:
-    return b"".join(map(write_act, acts))
+    """An act that is under way."""
+    return dumps({"format": ANNOUNCED, **_written(act)})
 
 
 def parse_act(data: bytes, where: str) -> Act:
-    """Read one line. Raises IntegrityError."""
-    fields = Fields(loads(data, where), where, IntegrityError)
-    if (found := fields.text("format")) != FORMAT:
-        raise IntegrityError(where, "unknown journal format", expected=FORMAT, found=repr(found))
-    act = Act(
-        act=fields.parsed("act", _one_of(ACTS)),
-        time=fields.integer("time"),
-        before=fields.integer("before"),
-        after=fields.integer("after"),
-        version=fields.text("version"),
-        index=fields.parsed("index", parse_digest),
-        release=fields.integer("release"),
-        outcome=fields.parsed("outcome", _one_of((*OUTCOMES, ""))),
-        detail=fields.text("detail"),
-    )
+    """Read what `write_act` wrote. Raises IntegrityError."""
+    fields = _fields(data, where, ANNOUNCED)
+    act = _act(fields, ("", *OUTCOMES))
     fields.done()
     return act
+
+
+def parse_journal(data: bytes, where: str) -> Journal:
+    """Read all lines and follow the chain. Raises IntegrityError that names the first line that is broken."""
+    if len(data) > MAX_JOURNAL:
+        raise IntegrityError(where, "too large", expected=f"at most {MAX_JOURNAL} bytes")
+    rows = data.split(b"\n")
+    torn = rows.pop()
+    if rows and b"\0" in rows[-1]:
+        torn = rows.pop() + b"\n" + torn
+    lines: list[Line] = []
+    previous = START
+    for number, row in enumerate(rows, 1):
+        line = parse_line(row + b"\n", f"{where}: line {number}")
+        _check_place(line, number, previous, where)
+        previous = line.digest
+        lines.append(line)
+    return Journal(lines=tuple(lines), size=len(data) - len(torn), torn=torn)
+
+
+def _check_place(line: Line, number: int, previous: Digest, where: str) -> None:
+    if (line.number, line.previous) != (number, previous):
+        raise IntegrityError(
+            f"{where}: line {number}",
+            "does not follow from the line before: the journal was changed",
+            expected=f"line {number} after {previous}",
+            found=f"line {line.number} after {line.previous}",
+            hint="leave it as it is for whoever looks into it; another --root, installed anew, begins another journal",
+        )
+
+
+def parse_line(data: bytes, where: str) -> Line:
+    """Read one line, wherever it stands. Raises IntegrityError."""
+    if len(data) > MAX_LINE:
+        raise IntegrityError(where, "too long", expected=f"at most {MAX_LINE} bytes", found=f"{len(data)}")
+    fields = _fields(data, where, FORMAT)
+    number, previous = fields.integer("number"), fields.digest("previous")
+    act = _act(fields, OUTCOMES)
+    fields.done()
+    return Line(number=number, previous=previous, digest=digest_of(data), act=act)
+
+
+def _fields(data: bytes, where: str, expected: str) -> Fields:
+    fields = Fields(loads(data, where), where, IntegrityError)
+    if (found := fields.text("format")) != expected:
+        raise IntegrityError(where, "unknown journal format", expected=expected, found=repr(found))
+    return fields
+
+
+def _act(fields: Fields, outcomes: tuple[str, ...]) -> Act:
+    return Act(
+        act=fields.parsed("act", _one_of(ACTS)),
+        time=fields.integer("time", limit=LAST),
+        outcome=fields.parsed("outcome", _one_of(outcomes)),
+        user=_text(fields, "user"),
+        keys=_keys(fields),
+        file=_text(fields, "file"),
+        project=_text(fields, "project"),
+        version=_text(fields, "version"),
+        index=fields.digest("index") if "index" in fields else None,
+        release=_number(fields, "release"),
+        before=_number(fields, "before"),
+        after=_number(fields, "after"),
+        removed=_removed(fields),
+        detail=_detail(fields),
+    )
+
+
+def _text(fields: Fields, key: str) -> str:
+    """What is empty is left out, so that each act has one spelling."""
+    if key not in fields:
+        return ""
+    text = fields.parsed(key, plain_text)
+    if not 0 < len(text) <= _MAX_NAME:
+        raise fields.fault(key, f"expected 1 to {_MAX_NAME} characters, found {len(text)}")
+    return text
+
+
+def _detail(fields: Fields) -> str:
+    if "detail" not in fields:
+        return ""
+    text = fields.text("detail")
+    if not 0 < len(text) <= MAX_DETAIL:
+        raise fields.fault("detail", f"expected 1 to {MAX_DETAIL} characters, found {len(text)}")
+    return text
+
+
+def _number(fields: Fields, key: str) -> int:
+    if key not in fields:
+        return 0
+    if not (number := fields.integer(key)):
+        raise fields.fault(key, "expected 1 or more, found 0")
+    return number
+
+
+def _keys(fields: Fields) -> tuple[str, ...]:
+    keys = fields.texts("keys", ())
+    return _ascending(fields, "keys", keys)
+
+
+def _removed(fields: Fields) -> tuple[int, ...]:
+    numbers = fields.raw("removed") if "removed" in fields else ()
+    if not isinstance(numbers, list | tuple) or not all(type(one) is int and one > 0 for one in numbers):
+        raise fields.fault("removed", "expected an array of numbers from 1 on")
+    return _ascending(fields, "removed", tuple(numbers))
+
+
+def _ascending(fields: Fields, key: str, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if (key in fields and not items) or list(items) != sorted(set(items)) or "" in items:
+        raise fields.fault(key, "expected one or more, each once, in order")
+    return items
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str, str], str]:
     def check(text: str, place: str) -> str:
         if text not in known:
-            raise ValueError(f"expected one of {', '.join(known)}, found {text!r}")
+            raise ValueError(f"expected one of {', '.join(filter(None, known))}, found {text!r}")
         return text
 
     return check
 
 
-def parse_journal(data: bytes, where: str) -> tuple[Act, ...]:
-    """Read all lines. Raises IntegrityError that names the line."""
-    lines = data.splitlines(keepends=True)
-    return tuple(parse_act(line, f"{where}: line {number}") for number, line in enumerate(lines, 1))
+def _written(act: Act) -> Mapping[str, Any]:
+    named = ("user", "file", "project", "version")
+    optional: dict[str, Any] = {name: _plain(getattr(act, name))[:_MAX_NAME] for name in named}
+    optional |= {name: getattr(act, name) for name in ("index", "release", "before", "after")}
+    optional |= {"keys": sorted(set(act.keys)), "removed": sorted(set(act.removed))}
+    optional["detail"] = _encodable(act.detail)[:MAX_DETAIL]
+    kept = {name: value for name, value in optional.items() if value}
+    return {"act": act.act, "time": act.time, "outcome": act.outcome, **kept}
+
+
+def _plain(text: str) -> str:
+    """Names come from disks; a journal is shown on terminals."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

@@ -1,32 +1,103 @@
-"""Crash-safe writes of single files: readers see the old content or the new, never a part of it."""
+"""Crash-safe writes of single files: readers see the old content or the new, never a part of it.
 
+The new content lies beside its destination until it is synced, under a hidden name that its writer holds a lock on (flock(2)).
+A name of that form that nobody holds was left by a writer that died; the next writer of the same file removes it.
+"""
+
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+
+_SUFFIX = ".tmp"
+
+
+class Steps(Protocol):
+    """Each way in which a file is replaced touches the disk; a test cuts the power between them. All raise OSError."""
+
+    def create(self, path: Path) -> tuple[BinaryIO, Path]:
+        """A new file beside `path`, to be written and read, and its name."""
+
+    def sync(self, stream: BinaryIO, mode: int) -> None:
+        """Return when its bytes and permissions are on the medium."""
+
+    def rename(self, temporary: Path, path: Path) -> None: ...
+    def sync_directory(self, path: Path) -> None: ...
+    def remove(self, temporary: Path) -> None: ...
+
+
+class RealSteps:
+    def create(self, path: Path) -> tuple[BinaryIO, Path]:
+        while True:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=_SUFFIX)
+            stream = os.fdopen(handle, "w+b")
+            with suppress(OSError):  # where there are no locks, nothing is ever taken for left behind
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_nlink:
+                return stream, Path(name)
+            stream.close()  # another writer took it for one that was left, before it was locked
+
+    def sync(self, stream: BinaryIO, mode: int) -> None:
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+
+    def rename(self, temporary: Path, path: Path) -> None:
+        temporary.replace(path)
+
+    def sync_directory(self, path: Path) -> None:
+        sync_directory(path)
+
+    def remove(self, temporary: Path) -> None:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o644, steps: Steps | None = None) -> Iterator[BinaryIO]:
     """A stream beside `path` that takes its place, synced, when the block ends well, and is removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
-    temporary = Path(name)
+    steps = steps or RealSteps()
+    for left in left_behind(path):
+        steps.remove(left)
+    stream, temporary = steps.create(path)
     try:
-        with os.fdopen(handle, "w+b") as stream:
+        with stream:
             yield stream
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
+            steps.sync(stream, mode)
+            steps.rename(temporary, path)
+        steps.sync_directory(path.parent)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        steps.remove(temporary)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a full disk does not say which
         raise
+
+
+def left_behind(path: Path) -> list[Path]:
+    """Unfinished files beside `path` whose writer is gone."""
+    names = (one for one in path.parent.iterdir() if one.name.startswith(_prefix(path)))
+    return [one for one in sorted(names) if one.name.endswith(_SUFFIX) and _nobody_holds(one)]
+
+
+def _nobody_holds(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}."
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:

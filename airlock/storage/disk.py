@@ -18,9 +18,12 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from airlock.core.digest import CHUNK, Digest, Hasher, digest_from, digest_of_stream, hex_of
 from airlock.core.native import native
+from airlock.storage.atomic import sync_directory
+from airlock.storage.journal import append_all
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MORE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KEPT_OPEN = 64
 """Directories; files come sorted by directory, mostly."""
@@ -71,6 +74,9 @@ class Disk(Protocol):
     def link_all(self, files: Sequence[KeptFile]) -> list[bool]:
         """Make each path another name of a regular file, with its parents, where that has the mode, size and digest.
         Returns which were made."""
+
+    def append(self, path: str, data: bytes) -> None:
+        """Add to the end of a file, which is made, with its parents, where it is absent."""
 
     def symlink(self, target: str, path: str) -> None:
         """Create a link that says `target`."""
@@ -130,6 +136,16 @@ class RealDisk:
         made: list[bool] = fast.link_files(f"/proc/self/fd/{self._directory('')}", rows, threads)
         return made
 
+    def append(self, path: str, data: bytes) -> None:
+        folder, name = self._place(path)
+        descriptor = os.open(name, _MORE, 0o644, dir_fd=folder)
+        try:
+            if not (size := os.fstat(descriptor).st_size):
+                os.fchmod(descriptor, 0o644)
+            append_all(descriptor, data, size)
+        finally:
+            os.close(descriptor)
+
     def symlink(self, target: str, path: str) -> None:
         folder, name = self._place(path)
         os.symlink(target, name, dir_fd=folder)
@@ -164,6 +180,9 @@ class RealDisk:
     def close(self) -> None:
         while self._open:
             os.close(self._open.popitem()[1])
+
+    def __del__(self) -> None:
+        self.close()
 
     def _forget(self, path: str) -> None:
         """What is open of a directory and below it, as it goes or moves."""
@@ -283,6 +302,7 @@ def _make(path: Path) -> None:
         _make(path.parent)
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
+        sync_directory(path.parent)
 
 
 def _enter(folder: int, name: str) -> int:

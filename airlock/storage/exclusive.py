@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airlock.errors import TargetError
@@ -12,13 +12,18 @@ from airlock.errors import TargetError
 
 @contextmanager
 def exclusive(path: Path, holder: str) -> Iterator[None]:
-    """Hold the lock file `path` (flock(2), so a process that dies lets go). Raises TargetError that names who has it."""
+    """Hold the lock file `path` (flock(2), so a process that dies lets go), which is empty while nobody
+    does. Raises TargetError that names who has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         _take(descriptor, path)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{holder}, process {os.getpid()}".encode(), 0)
-        yield
+        with suppress(OSError):  # a disk without room for a name is one to work on all the same
+            os.pwrite(descriptor, f"{holder}, process {os.getpid()}".encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

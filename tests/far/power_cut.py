@@ -49,6 +49,12 @@ class FailingDisk:
             break
         self._spend()
 
+    def append(self, path: str, data: bytes) -> None:
+        if self.left == 0:
+            self._disk.append(path, data[: len(data) // 2])
+        self._spend()
+        self._disk.append(path, data)
+
     def symlink(self, target: str, path: str) -> None:
         self._spend()
         self._disk.symlink(target, path)

@@ -30,7 +30,8 @@ from tests.far.bundles import (
     wheel,
     wheel_item,
 )
-from tests.far.test_power_cut import TRUST, sweep, version
+from tests.far.survival import Sweep
+from tests.far.test_power_cut import TRUST, install_third, installed, version
 
 PACKAGES = f"lib/python{PYTHON}/site-packages"
 
@@ -168,9 +169,7 @@ def test_an_artifact_whose_frame_is_gone_is_not_taken_over(tmp_path: Path) -> No
     assert len(updated(site, of([PLAIN, OTHER], 2)).read) == 2
 
 
-def test_a_power_cut_while_files_are_taken_over_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+def test_a_power_cut_while_files_are_taken_over_leaves_the_old_or_the_new(memory: Path) -> None:
     second = signed(version(2), TRUST.key, counter=2)
-    sweep(tmp_path, (1,), lambda site: void(updated(site, second)), {"1.0", "2.0"})
-
-
-def void(_: object) -> None: ...
+    update = Sweep(memory, installed(1), lambda site: updated(site, second), install_third, {"1.0", "2.0"})
+    assert update.power_cuts() > 50

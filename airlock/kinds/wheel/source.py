@@ -46,7 +46,7 @@ _NEVER = (
     "*.egg-info",
     ".eggs",
 )
-_NEVER_AT_TOP = ("build", "dist", "airlock.toml", "*.lock", "*.airlock", "*.airdelta")
+_NEVER_AT_TOP = ("build", "dist", "airlock.toml", "*.lock", "*.airlock", "*.airdelta", "airlock.journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

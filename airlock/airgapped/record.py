@@ -1,0 +1,72 @@
+"""What a site's journal is told besides its switches: what came, what was refused, what was recovered.
+
+A refusal is the one thing that a command writes to a site that it otherwise leaves as it was, to the byte; and where it cannot
+be written (another's root, a read-only medium, a full disk, a broken journal) the refusal stands all the same.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Unpack
+
+from airlock.airgapped.site import JOURNAL, Site, locked
+from airlock.airgapped.switch import Surroundings, Unhealthy
+from airlock.airgapped.verify import SignedIndex
+from airlock.errors import AirlockError, IntegrityError, TargetError
+from airlock.formats.journal import Act, Facts, Line
+
+
+def record(site: Site, world: Surroundings, act: str, **facts: Unpack[Facts]) -> Line:
+    """One line, done by default. The caller holds the lock. Raises IntegrityError where the journal is broken, OSError."""
+    given: Facts = {"outcome": "done", "file": world.file, **facts}
+    return site.append(Act(act=act, time=world.now, user=world.user, **given))
+
+
+def facts_of(signed: SignedIndex) -> Facts:
+    return {
+        "keys": signed.signers,
+        "project": signed.index.project.name,
+        "version": signed.index.project.version,
+        "index": signed.digest,
+        "release": signed.release,
+    }
+
+
+def receive(site: Site, world: Surroundings, signed: SignedIndex) -> None:
+    """Write down, once, that a bundle came here whose signatures hold. The caller holds the lock."""
+    if not any((act.act, act.index) == ("receive", signed.digest) for act in site.journal().acts):
+        record(site, world, "receive", **facts_of(signed))
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a bundle by the time that it is refused."""
+
+    signed: SignedIndex | None = None
+
+
+@contextmanager
+def refusals_recorded(site: Site, world: Surroundings, act: str, *, trial: bool = False) -> Iterator[Known]:
+    """Every refusal in the block becomes a line of the journal, if the site has one. A trial leaves no trace."""
+    known = Known()
+    try:
+        yield known
+    except Unhealthy:
+        raise
+    except (IntegrityError, TargetError) as error:
+        if not trial:
+            _record_refusal(site, world, act, error, known)
+        raise
+
+
+def _record_refusal(site: Site, world: Surroundings, act: str, error: AirlockError, known: Known) -> None:
+    if not site.path(JOURNAL).is_file():
+        return
+    outcome = "failed" if isinstance(error.__cause__, OSError) else "refused"
+    facts: Facts = facts_of(known.signed) if known.signed else {}
+    facts |= {"outcome": outcome, "detail": str(error)}
+    try:
+        with locked(site, act):
+            record(site, world, act, **facts)
+    except (OSError, AirlockError) as reason:
+        world.reporter.warn(f"this could not be written to the site's journal: {reason}")
