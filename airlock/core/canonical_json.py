@@ -10,6 +10,8 @@ from airlock.errors import IntegrityError
 
 MAX_SIZE = 64 << 20
 """A document larger than this, in bytes, is refused before it is parsed."""
+_MAX_VALUES = 4_000_000
+"""So is one of more values than this, which may take a hundred times the room of their text."""
 
 
 def dumps(document: object) -> bytes:
@@ -20,10 +22,7 @@ def dumps(document: object) -> bytes:
 
 def loads(data: bytes, where: str) -> Any:
     """Parse canonical JSON. Raises IntegrityError for anything else: other spellings, duplicate keys, floats, depth."""
-    if len(data) > MAX_SIZE:
-        raise IntegrityError(
-            where, "too large", expected=f"at most {MAX_SIZE} bytes", found=f"{len(data)} bytes"
-        )
+    check_limits(data, where)
     try:
         document = json.loads(
             data, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_no_duplicates
@@ -36,6 +35,16 @@ def loads(data: bytes, where: str) -> Any:
             where, "not canonical JSON", expected="sorted keys, no white space, one final newline"
         )
     return document
+
+
+def check_limits(data: bytes, where: str) -> None:
+    """Raises IntegrityError for a document that `loads` would not look into."""
+    if len(data) > MAX_SIZE:
+        raise IntegrityError(
+            where, "too large", expected=f"at most {MAX_SIZE} bytes", found=f"{len(data)} bytes"
+        )
+    if data.count(b",") + data.count(b"{") + data.count(b"[") > _MAX_VALUES:
+        raise IntegrityError(where, "too many values", expected=f"at most {_MAX_VALUES}")
 
 
 def _no_float(text: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Read a parsed TOML or JSON table field by field; each fault is told with its place, as `artifacts[3].size`."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from airlock.core.digest import Digest, parse_digest
@@ -10,6 +10,8 @@ from airlock.errors import AirlockError
 
 T = TypeVar("T")
 
+_LONGEST = 100
+"""Characters of a key that may have been misspelt, and how many keys are compared with it."""
 _NAMES = {str: "a string", int: "a whole number", bool: "true or false", dict: "a table", list: "an array"}
 
 
@@ -50,9 +52,7 @@ class Fields:
 
     def _misspelt(self, key: str) -> str | None:
         """A hint where a key that nobody asked for is close to the one that is missing."""
-        near = difflib.get_close_matches(
-            key, [other for other in self._table if other not in self._asked], n=1
-        )
+        near = _near(key, [other for other in self._table if other not in self._asked])
         return f"{near[0]!r} is there: did you mean {key!r}?" if near else None
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -110,13 +110,24 @@ class Fields:
     def done(self) -> None:
         for key in self._table:
             if key not in self._asked:
-                near = difflib.get_close_matches(key, self._asked, n=1)
+                near = _near(key, self._asked)
                 raise self.fault(
-                    key, "unknown key", hint=f"did you mean {near[0]!r}?" if near else _known(self._asked)
+                    key[:_LONGEST],
+                    "unknown key",
+                    hint=f"did you mean {near[0]!r}?" if near else _known(self._asked),
                 )
 
     def _place(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+
+def _near(key: str, others: Iterable[str]) -> list[str]:
+    """The one of `others` that may have been meant; what is longer than any key is not worth the look."""
+    if len(key) > _LONGEST:
+        return []
+    return difflib.get_close_matches(
+        key, [other for other in others if len(other) <= _LONGEST][:_LONGEST], n=1
+    )
 
 
 def _known(keys: set[str]) -> str:

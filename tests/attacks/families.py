@@ -1,0 +1,9 @@
+"""Importing this registers every attack."""
+
+from tests.attacks import (
+    paths,
+)
+
+__all__ = [
+    "paths",
+]
