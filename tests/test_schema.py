@@ -119,7 +119,7 @@ def test_the_schema_refuses_a_broken_python_section(path: Path) -> None:
 
 
 NAMES = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
-PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
+PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=TURNING), max_size=30)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 TEXTS = st.dictionaries(TEXT, TEXT, max_size=3).map(MappingProxyType)
 DIGESTS = st.binary(max_size=4).map(digest_of)

@@ -37,8 +37,10 @@ def check_health(check: HealthCheck, generation: Path, environment: Mapping[str,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    except OSError as error:
-        return Verdict(healthy=False, detail=f"{check.command[0]}: {error.strerror or error}")
+    except (OSError, ValueError) as error:  # ValueError: a NUL
+        return Verdict(
+            healthy=False, detail=f"{check.command[0]}: {getattr(error, 'strerror', None) or error}"
+        )
     with process:
         assert process.stdout is not None, "it was asked for"
         reader = threading.Thread(target=tail.read, args=(process.stdout,), daemon=True)

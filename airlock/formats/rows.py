@@ -12,7 +12,7 @@ from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
 from airlock.core.codecs import SETS
 from airlock.core.digest import hex_of, parse_digest
 from airlock.core.fields import Fields
-from airlock.core.paths import safe_path
+from airlock.core.paths import TURNING, safe_path
 from airlock.core.target import Target
 
 MAX_ARTIFACT = 1 << 40
@@ -92,6 +92,8 @@ def read_health(fields: Fields) -> HealthCheck:
     check = HealthCheck(command=fields.texts("command"), timeout=fields.integer("timeout", 60, limit=86_400))
     if not check.command:
         raise fields.fault("command", "expected a program and its arguments, found nothing")
+    if any("\0" in argument for argument in check.command):
+        raise fields.fault("command", "holds a NUL, with which nothing can be started")
     fields.done()
     return check
 
@@ -116,6 +118,8 @@ def read_artifact(fields: Fields) -> Artifact:
 
 def plain_text(text: str, place: str) -> str:
     """Such words are shown before anything is verified, so there is nothing in them that a terminal would obey."""
+    if not text.isascii() and not TURNING.isdisjoint(text):
+        raise ValueError(f"holds a character that turns the order of text: {ascii(text)}")
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError(f"holds a control character: {text!r}")
     return text
