@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airlock.core.digest import digest_of_stream
-from airlock.core.expanded import form_named
+from airlock.core.expanded import form_named, rebuild_whole
 from airlock.core.forms.registry import check_codecs
 from airlock.core.paths import safe_path
 from airlock.core.reporter import Reporter
@@ -55,7 +55,7 @@ def _export(bundle: Archive, entry: IndexEntry, path: Path) -> None:
     form = form_named(expanded.form, where)
     with bundle.open(entry.frame) as frame, replacing(path) as out:
         content = opened(frame, expanded.digest, expanded.size, f"{bundle.where}: {entry.frame}")
-        form.rebuild(content, out)
+        rebuild_whole(form, content, out, artifact.size, where)
         if content.read(1):
             raise IntegrityError(where, "bytes behind the end of its expanded form")
         out.seek(0)

@@ -4,13 +4,17 @@ A form is one codec behind a versioned name. The encoder proves, the decoder obe
 decoder restored the very bytes, and the decoder has no heuristics.
 """
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from airlock.core.codecs import SETS
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 PORTABLE = SETS["portable/1"]
 """The stream encoders that Python and airlock's dependencies have."""
@@ -139,6 +143,30 @@ def expand(original: BinaryIO, expanded: BinaryIO, codecs: frozenset[str] = PORT
         if (found := form.expand(original, expanded, codecs)) is not None:
             return found
     raise AssertionError("the last form takes anything")
+
+
+def rebuild_whole(form: Form, expanded: BinaryIO, original: BinaryIO, size: int, where: str) -> None:
+    """`form.rebuild`, which may write `size` bytes at most. Raises IntegrityError that names `where`."""
+    form.rebuild(expanded, cast("BinaryIO", _AtMost(original, size, where)))
+
+
+class _AtMost(io.RawIOBase):
+    """Writes that many bytes to a stream and not one more."""
+
+    def __init__(self, out: BinaryIO, size: int, where: str) -> None:
+        self._out, self._size, self._left, self._where = out, size, size, where
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "Buffer") -> int:
+        size = len(memoryview(data))
+        if size > self._left:
+            raise IntegrityError(
+                self._where, "rebuilt to other bytes", expected=f"{self._size} bytes", found="more"
+            )
+        self._left -= size
+        return self._out.write(data)
 
 
 def form_named(name: str, where: str) -> Form:

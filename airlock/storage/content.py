@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, Protocol, cast
 
 from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, chunks_of, digest_of_stream
-from airlock.core.expanded import GzipJob, Member, form_named
+from airlock.core.expanded import GzipJob, Member, form_named, rebuild_whole
 from airlock.core.native import native
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, IndexEntry, frame_name
@@ -99,11 +99,11 @@ class Content:
             yield from self.members()
             return
         with self.open() as stream, tempfile.TemporaryFile() as original:
-            form.rebuild(stream, original)
+            where = f"{self.where}: {entry.artifact.label}"
+            rebuild_whole(form, stream, cast("BinaryIO", original), entry.artifact.size, where)
             original.seek(0)
             found, size = digest_of_stream(original)
             if found != entry.artifact.digest:
-                where = f"{self.where}: {entry.artifact.label}"
                 raise IntegrityError(
                     where, "rebuilt to other bytes", expected=entry.artifact.digest, found=found
                 )

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import Chunks, CodecSet, Opened, Part, Room, Slot
@@ -56,6 +56,7 @@ class ArCodec:
 
 
 class Ar:
+    made: ClassVar[int] = 0
     encoders: CodecSet = frozenset()
 
     def __init__(self, headers: Sequence[bytes], where: str) -> None:

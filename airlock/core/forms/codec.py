@@ -20,6 +20,8 @@ MAX_STRUCTURE = 64 << 20
 MAX_CORRECTIONS = 64 << 20
 MAX_PARTS = 200_000
 """In one expanded form, all containers together."""
+MAX_MADE = 1 << 27
+"""Bytes that all containers of one expanded form may make out of a few: headers, and zeros at the end."""
 MAX_CONTENT = 1 << 40
 """Bytes of one part."""
 IN_MEMORY = 32 << 20
@@ -74,6 +76,10 @@ class Container(Protocol):
     @property
     def encoders(self) -> CodecSet:
         """Stream encoders that `build` needs, as `zlib/1`."""
+
+    @property
+    def made(self) -> int:
+        """Bytes that `build` makes which neither the structure nor a part has."""
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         """The container's bytes, which do not depend on where parts are cut. Takes parts one after the other, each to its end before the next is asked for, in bounded

@@ -8,7 +8,7 @@ import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
@@ -118,6 +118,7 @@ def _numbers(recipe: Fields, key: str, count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GzipContainer:
+    made: ClassVar[int] = 0
     headers: tuple[bytes, ...]
     trailing: bytes
     recipes: tuple[streams.Recipe, ...]

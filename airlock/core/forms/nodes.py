@@ -8,6 +8,7 @@ from airlock.core.canonical_json import dumps, loads
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import (
     MAX_CORRECTIONS,
+    MAX_MADE,
     MAX_PARTS,
     MAX_STRUCTURE,
     CodecSet,
@@ -23,6 +24,9 @@ FORM = "tree/1"
 MAX_RECIPE = 16 << 20
 MAX_DEPTH = 8
 """Containers inside each other."""
+HUNGRY = frozenset({"xz/1", "zstd/1"})
+MAX_HUNGRY = 2
+"""Of those inside each other: an encoder takes up to 700 MB, and all of them are at work at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,26 +100,33 @@ class TreeReader:
             raise fields.fault("root", "missing")
         self._root = fields.table("root")
         fields.done()
-        self._parts = self._structure = self._corrections = 0
+        self._parts = self._structure = self._corrections = self._made = 0
         self._shared = Shared(structure=b"", corrections=b"")
         self.has_corrections = _has_corrections(document["root"], MAX_DEPTH)
 
     def root(self, shared: Shared) -> Node:
         self._shared = shared
-        node = self._node(self._root, 1)
+        node = self._node(self._root, ())
         if self._structure != len(shared.structure) or self._corrections != len(shared.corrections):
             raise IntegrityError(self.where, "bytes of structure or corrections that no container has")
         return node
 
-    def _node(self, fields: Fields, depth: int) -> Node:
+    def _node(self, fields: Fields, above: tuple[str, ...]) -> Node:
+        """`above` are the codecs of the containers that it is inside of."""
         codec = codec_named(fields.text("codec"), fields.where)
+        around = (*above, codec.name)
+        if len(around) > MAX_DEPTH or sum(name in HUNGRY for name in around) > MAX_HUNGRY:
+            raise fields.fault(
+                "", f"deeper than {MAX_DEPTH}, or than {MAX_HUNGRY} of {', '.join(sorted(HUNGRY))}"
+            )
         structure = self._take_structure(fields.integer("structure", limit=MAX_STRUCTURE))
         corrections = self._take_corrections(fields.integer("corrections", 0, limit=MAX_CORRECTIONS))
         recipe = fields.table("recipe")
         container = codec.parse(recipe, structure, corrections, self.where)
         self._parts += len(container.slots)
-        if depth > MAX_DEPTH or self._parts > MAX_PARTS:
-            raise fields.fault("", f"more than {MAX_PARTS} parts, or deeper than {MAX_DEPTH}")
+        self._made += container.made
+        if self._parts > MAX_PARTS or self._made > MAX_MADE:
+            raise fields.fault("", f"more than {MAX_PARTS} parts, or more than {MAX_MADE} bytes of nothing")
         record = fields.integer("record") if "record" in fields else None
         node = Node(
             codec=codec.name,
@@ -124,7 +135,7 @@ class TreeReader:
             structure=structure,
             corrections=corrections,
             record=record,
-            inside=dict(self._inside(fields, container, depth)),
+            inside=dict(self._inside(fields, container, around)),
         )
         if record is not None and (record != record_of(container.slots) or record in node.inside):
             raise fields.fault("record", "not a wheel's RECORD")
@@ -133,7 +144,9 @@ class TreeReader:
         fields.done()
         return node
 
-    def _inside(self, fields: Fields, container: Container, depth: int) -> Iterator[tuple[int, Node]]:
+    def _inside(
+        self, fields: Fields, container: Container, around: tuple[str, ...]
+    ) -> Iterator[tuple[int, Node]]:
         pairs, before = fields.raw("inside"), -1
         if "inside" in fields and not (isinstance(pairs, list) and pairs):
             raise fields.fault("inside", "not a list of containers")
@@ -145,7 +158,7 @@ class TreeReader:
                     if container.slots[number].opaque:
                         raise fields.fault("inside", "an opaque part is not a container")
                     place = f"{fields.path}.inside[{number}]" if fields.path else f"inside[{number}]"
-                    yield number, self._node(Fields(document, fields.where, IntegrityError, place), depth + 1)
+                    yield number, self._node(Fields(document, fields.where, IntegrityError, place), around)
                     before = number
                 case _:
                     raise fields.fault("inside", "not a number and a container, in order")

@@ -78,20 +78,23 @@ class Rows:
             out.append(row)
             size += len(row) + 2
             if size > MAX_RECORD + 2:
-                raise IntegrityError(where, "RECORD is too large", expected=f"at most {MAX_RECORD} bytes")
+                raise _too_large(where)
         record = _ENDS[end].join(out)
         if self.template(record) != template:
             raise IntegrityError(where, "not the one template of its RECORD")
         return record
 
     def derived(self, template: bytes, where: str) -> DerivedRecord:
-        """What a template says, for rows of names alone."""
+        """What a template says, for rows of names alone. Raises IntegrityError."""
         end, lines = _split(template, where)
         names: list[str] = []
         rest: list[bytes] = []
-        following = 0
+        following = size = 0
         for line in lines:
             row, following = self._row(line, following, where)
+            size += len(row)
+            if size > MAX_RECORD:
+                raise _too_large(where)
             if line.startswith(b" "):
                 rest.append(row)
             else:
@@ -105,6 +108,10 @@ class Rows:
         if not 0 <= number < len(self.rows):
             raise IntegrityError(where, "RECORD's template names a file that has not passed")
         return self.rows[number], number + 1
+
+
+def _too_large(where: str) -> IntegrityError:
+    return IntegrityError(where, "RECORD is too large", expected=f"at most {MAX_RECORD} bytes")
 
 
 def _split(template: bytes, where: str) -> tuple[bytes, list[bytes]]:

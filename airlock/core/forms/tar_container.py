@@ -120,6 +120,7 @@ class Tar:
 
     def __init__(self, headers: Headers, contents: bytes, end: int, where: str) -> None:
         self._headers, self._contents, self._end, self._where = headers, contents, end, where
+        self.made = headers.count * BLOCK + end
         self.slots: Sequence[Slot] = [
             Slot(name=name, mode=mode) for _, _, name, mode, size in self._entries() if size
         ]

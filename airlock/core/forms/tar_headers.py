@@ -62,7 +62,8 @@ class Records:
 
 
 class Headers:
-    """Records on their way back to headers: `for block in headers`, as often as asked. `size` is their length in bytes.
+    """Records on their way back to headers: `for block in headers`, as often as asked. `size` is the length of all `count`
+    records in bytes.
 
     Raises IntegrityError where the records are not what `Records` writes.
     """
@@ -72,7 +73,7 @@ class Headers:
             raise IntegrityError(where, "not the numbers of a tar header's fields")
         self._where, self._structure, self._empty = where, structure, empty
         self._record = BLOCK - sum(_WIDTHS[number] for number in empty)
-        self.size = count * self._record
+        self.count, self.size = count, count * self._record
         if not self._record or self.size > len(structure):
             raise IntegrityError(where, "the tar's structure is truncated")
 

@@ -17,6 +17,7 @@ from airlock.core.fields import Fields
 from airlock.core.forms.codec import (
     HEAD,
     MAX_CORRECTIONS,
+    MAX_MADE,
     MAX_PARTS,
     MAX_STRUCTURE,
     Chunks,
@@ -27,7 +28,17 @@ from airlock.core.forms.codec import (
     Part,
     Room,
 )
-from airlock.core.forms.nodes import FORM, MAX_DEPTH, MAX_RECIPE, LeafNames, Node, joined, write_recipe
+from airlock.core.forms.nodes import (
+    FORM,
+    HUNGRY,
+    MAX_DEPTH,
+    MAX_HUNGRY,
+    MAX_RECIPE,
+    LeafNames,
+    Node,
+    joined,
+    write_recipe,
+)
 from airlock.core.forms.record import MAX_RECORD, Rows, record_of
 from airlock.core.forms.registry import codecs as all_codecs
 from airlock.core.forms.spool import Scratch
@@ -95,7 +106,7 @@ class _Expander:
                 if plan is None:
                     break
                 try:
-                    plan = self._with_inside(plan, 1)
+                    plan = self._with_inside(plan, ())
                     if _write(plan, expanded) and _proven(expanded, original):
                         node = plan.node()
                         return Expansion(
@@ -122,19 +133,25 @@ class _Expander:
             raise AssertionError(f"{codec.name} does not parse what it wrote")
         return _Plan(codec=codec.name, opened=opened, container=container)
 
-    def _with_inside(self, plan: _Plan, depth: int) -> _Plan:
+    def _with_inside(self, plan: _Plan, above: tuple[str, ...]) -> _Plan:
+        """`above` are the codecs of the containers that it is inside of."""
         self._parts += len(plan.opened.parts)
-        if depth == MAX_DEPTH:
+        around = (*above, plan.codec)
+        if len(around) == MAX_DEPTH:
             return plan
+        full = sum(name in HUNGRY for name in around) >= MAX_HUNGRY
         inside: dict[int, _Plan] = {}
         originals: dict[int, BinaryIO] = {}
         for number, (part, slot) in enumerate(zip(plan.opened.parts, plan.container.slots, strict=True)):
-            if slot.opaque or not (candidates := _candidates(_head(part))):
+            candidates = [] if slot.opaque else _candidates(_head(part))
+            if full:
+                candidates = [codec for codec in candidates if codec.name not in HUNGRY]
+            if not candidates:
                 continue
             original = self._scratch.keep(part.read())
             found = self._inner(candidates, original, part.size)
             if found is not None:
-                inside[number] = self._with_inside(found, depth + 1)
+                inside[number] = self._with_inside(found, around)
                 originals[number] = original
         return _Plan(
             codec=plan.codec,
@@ -184,7 +201,10 @@ def _write(plan: _Plan, expanded: BinaryIO) -> bool:
     recipe = write_recipe(node)
     structure = b"".join(each.structure for each in node.walk())
     corrections = b"".join(each.corrections for each in node.walk())
+    made = sum(each.container.made for each in node.walk())
     if len(recipe) > MAX_RECIPE or len(structure) > MAX_STRUCTURE or len(corrections) > MAX_CORRECTIONS:
+        return False
+    if made > MAX_MADE:
         return False
     write_file(expanded, "recipe.json", len(recipe), [recipe])
     write_file(expanded, "structure", len(structure), [structure])

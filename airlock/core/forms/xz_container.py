@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple
 
 from airlock.core.deflate import begins_with
 from airlock.core.digest import CHUNK
@@ -254,6 +254,7 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xz:
+    made: ClassVar[int] = 0
     encoder: str
     check: int
     layout: _Layout

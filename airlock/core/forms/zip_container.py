@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
@@ -74,6 +74,7 @@ class ZipCodec:
 
 @dataclass(frozen=True, kw_only=True)
 class ZipContainer:
+    made: ClassVar[int] = 0
     structure: Structure
     corrections: bytes
     lengths: tuple[int, ...]

@@ -8,7 +8,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from airlock.core import deflate_encoders as streams
 from airlock.core.digest import CHUNK
@@ -81,6 +81,7 @@ def _content(original: BinaryIO, total: int) -> Chunks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zlib:
+    made: ClassVar[int] = 0
     recipe: streams.Recipe
     header: bytes
     where: str

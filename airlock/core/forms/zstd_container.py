@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import zstandard
 
@@ -220,6 +220,7 @@ def _first(chunks: Chunks, limit: int) -> Chunks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zstd:
+    made: ClassVar[int] = 0
     frame: _Frame
     where: str
 
