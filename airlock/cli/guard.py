@@ -8,6 +8,8 @@ from collections.abc import Callable
 from airlock.cli.plain import plain
 from airlock.errors import AirlockError
 
+_LONGEST = 4000
+"""Characters of a message: it may quote what somebody else wrote."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -34,9 +36,9 @@ def guarded(arguments: list[str], run: Callable[[list[str]], int]) -> int:
 
 def tell(error: AirlockError) -> None:
     """`error: WHERE: what: expected X, found Y`, then `hint: …`, on stderr."""
-    print(f"error: {plain(str(error))}", file=sys.stderr)
+    print(f"error: {plain(str(error)[:_LONGEST])}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {plain(error.hint)}", file=sys.stderr)
+        print(f"hint: {plain(error.hint[:_LONGEST])}", file=sys.stderr)
 
 
 def _spell_out_what_the_terminal_lacks() -> None:

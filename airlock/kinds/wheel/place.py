@@ -157,7 +157,7 @@ class _Plain:
             or (member.offset is None and not 0 <= member.size <= _HELD)
         ):
             return False
-        path = safe_path(self._site + name, f"{self._where}: {name!r}")
+        path = safe_path(self._site + name, f"{self._where}: {name[:120]!r}")
         content = member.offset if member.offset is not None else b"".join(member.chunks)
         mode = 0o755 if member.mode & 0o111 else 0o644
         self._waiting.append(Placing(path, mode, content, member.size))
@@ -210,7 +210,7 @@ class _Source(WheelSource):
             seen.add(member.name)
             if self._plain.take(member):
                 continue
-            safe_path(member.name, f"{self._where}: {member.name!r}")
+            safe_path(member.name, f"{self._where}: {member.name[:120]!r}")
             yield self._record(member.name), cast("BinaryIO", _Stream(member)), bool(member.mode & 0o111)
 
     def _is_left_out(self, name: str) -> bool:
