@@ -21,6 +21,13 @@ from airlock.core.numbers import Numbers, signed
 from airlock.core.relocation import Block, Fields, Map, parse_layout
 
 
+_SHORTEST, _SPARE = 8, 16
+"""Bytes of a block on average, at least, and so many blocks more: every encoder wants more of a match, and a block takes
+memory in the decoder."""
+_GOES_ON = bytes(range(0x80, 0x100))
+"""Bytes of a number that are not its last."""
+
+
 class Change(NamedTuple):
     inserted: bytes
     moved: bytes
@@ -42,6 +49,8 @@ def find_change(old: bytes, new: bytes) -> Change | None:
 
 def apply_change(old: bytes, length: int, change: Change) -> bytes:
     """The `length` bytes that a change makes of `old`. Raises ValueError."""
+    if len(change.added.translate(None, _GOES_ON)) > length // _SHORTEST + _SPARE:
+        raise ValueError("more blocks than are worth it")
     if crate := native():
         made: bytes = crate.apply_change(old, length, tuple(change))
         return made
