@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from airlock.core.binary_delta import apply_patch
+from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, Hasher, digest_of
 from airlock.errors import IntegrityError
@@ -27,7 +27,7 @@ from airlock.formats.delta_index import (
 )
 from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
 from airlock.storage.archive import Archive
-from airlock.storage.delta_streams import StreamReader, open_streams
+from airlock.storage.delta_streams import StreamReader, member_name, open_streams
 from airlock.storage.frames import decompress, decompress_whole
 
 _IN_MEMORY = 32 << 20
@@ -91,10 +91,18 @@ def read_delta(archive: Archive) -> Delta:
     delta = Delta(archive=archive, rows=rows, index=index, data=data)
     if {row.digest for row in rows.rows} != set(delta.expanded):
         raise IntegrityError(f"{archive.where}: {MEMBER}", "does not make exactly what its index names")
+    known = _members(rows)
     for name in archive.members:
-        if not name.startswith(("trust/", "frames/", "streams/")) and name not in (MEMBER, "index.json"):
-            raise IntegrityError(f"{archive.where}: member {name}", "not a member of a delta")
+        if name not in known and not name.startswith("trust/"):
+            raise IntegrityError(f"{archive.where}: member {name}", "not a member of this delta")
     return delta
+
+
+def _members(rows: DeltaIndex) -> set[str]:
+    """Every name that a member of the delta may have, its signatures aside."""
+    whole = {frame_name(row.digest) for row in rows.rows if isinstance(row, Full)}
+    streams = STREAMS if any(isinstance(row, Patch) for row in rows.rows) else ()
+    return {MEMBER, "index.json", *whole, *map(member_name, streams)}
 
 
 def check_base(base: FrameSource, delta: Delta) -> None:
