@@ -167,6 +167,9 @@ def verify(
 
 def verify_index(archive: Archive, root: bytes, now: int, approvals: Approvals = NO_APPROVALS) -> SignedIndex:
     """Rules 1 to 5, which also hold for a delta: its signatures are those of the bundle that it restores."""
+    for name in archive.members:
+        if name.startswith("trust/") and not is_trust_member(name):
+            raise IntegrityError(f"{archive.where}: member {name}", "not a member of a signed archive")
     trusted = follow(release_root(root), links_in([archive], ""))
     data = archive.read(INDEX, MAX_SIZE)
     targets, metadata, signers = _targets(archive, trusted.signed)
@@ -228,6 +231,9 @@ def _check_members(archive: Archive, index: BundleIndex) -> None:
             raise IntegrityError(f"{archive.where}: member {name}", "the index does not name it")
     for name in sorted(named - archive.members.keys()):
         raise IntegrityError(f"{archive.where}: member {name}", "missing, though the index names it")
+    frames = [name for name in archive.members if name in named]
+    if frames != [INDEX, *sorted(named - {INDEX})]:
+        raise IntegrityError(archive.where, "members in another order than airlock writes them")
 
 
 def _contents(index: BundleIndex) -> Mapping[Digest, Expanded]:

@@ -46,10 +46,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.key import passphrase_of, signer_of
     from airlock.connected.sign import Statement, sign
     from airlock.errors import UsageError
+    from airlock.formats.trust import MAX_COUNTER
     from airlock.storage.atomic import replacing
 
-    if arguments.counter is not None and not 1 <= arguments.counter <= 1 << 53:
-        expected = f"from 1 to {1 << 53}"
+    if arguments.counter is not None and not 1 <= arguments.counter <= MAX_COUNTER:
+        expected = f"from 1 to {MAX_COUNTER}"
         raise UsageError("--counter", "out of range", expected=expected, found=str(arguments.counter))
     roots = roots_beside(arguments.trust, session)
     signer = signer_of(arguments.key, passphrase_of(arguments), session)

@@ -32,8 +32,8 @@ MAX_METADATA = 1 << 20
 SCHEMES = ("ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
 """Of signatures: Ed25519 for key files, ECDSA for what PKCS #11 tokens can do."""
 
-MAX_VERSION = 1 << 53
-"""Of a root, and the highest release counter."""
+MAX_COUNTER = (1 << 53) - 1
+"""The highest release counter and version of a root, as every number in the records of a site."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 _APPROVER = r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,4}"
@@ -143,8 +143,8 @@ def _parse(data: bytes, where: str, role: str) -> Metadata[Any]:
 def _check_types(metadata: Metadata[Any]) -> None:
     """What the library takes as it comes. Raises SerializationError where signatures can be over nothing, or TypeError."""
     assert metadata.signed_bytes is not None
-    if type(metadata.signed.version) is not int or metadata.signed.version > MAX_VERSION:
-        raise TypeError(f"version: expected a whole number up to {MAX_VERSION}")
+    if type(metadata.signed.version) is not int or metadata.signed.version > MAX_COUNTER:
+        raise TypeError(f"version: expected a whole number up to {MAX_COUNTER}")
     for identity, signature in metadata.signatures.items():
         if not isinstance(identity, str) or not isinstance(signature.signature, str):
             raise TypeError("signatures: expected strings")
@@ -192,6 +192,11 @@ def signed_index(metadata: Metadata[Targets], where: str) -> TargetFile:
     if len(targets) != 1 or metadata.signed.delegations is not None:
         found = f"{len(targets)} targets"
         raise IntegrityError(where, "not the metadata of a bundle", expected="one target", found=found)
+    if metadata.signed.version > MAX_COUNTER:
+        expected = f"a release counter up to {MAX_COUNTER}"
+        raise IntegrityError(
+            where, "cannot be counted", expected=expected, found=str(metadata.signed.version)[:40]
+        )
     if set(targets[0].hashes) != {"sha256"}:
         found = ", ".join(sorted(targets[0].hashes))
         raise IntegrityError(where, "signs a digest that may be weak", expected="sha256 alone", found=found)
