@@ -18,7 +18,7 @@ from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
 from airlock.core.codecs import SETS
 from airlock.core.digest import digest_of
 from airlock.core.fields import Fields
-from airlock.core.paths import MAX_PART, MAX_PATH, safe_path
+from airlock.core.paths import MAX_PART, MAX_PATH, TURNING, safe_path
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import parse_delta_index, write_delta_index
@@ -162,7 +162,9 @@ def lockfiles(draw: st.DrawFn) -> Lockfile:
             st.none()
             | st.builds(
                 HealthCheck,
-                command=st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+                command=st.lists(TEXT.filter(lambda text: "\0" not in text), min_size=1, max_size=3).map(
+                    tuple
+                ),
                 timeout=st.integers(0, 86_400),
             )
         ),

@@ -1,9 +1,5 @@
 """Importing this registers every attack."""
 
-from tests.attacks import (
-    paths,
-)
+from tests.attacks import bombs, containers, contents, deltas, json_text, names, paths, signatures
 
-__all__ = [
-    "paths",
-]
+__all__ = ["bombs", "containers", "contents", "deltas", "json_text", "names", "paths", "signatures"]

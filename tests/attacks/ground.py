@@ -41,7 +41,9 @@ COUNTER = 100
 NOT_STATE = ("site/state/lock",)
 """The note in the lock file of who works at the site; it decides nothing."""
 TARGETS = "trust/targets.json"
-TEXT = b"".join(b"%d: the pump of line %d is open\n" % (number, number * number % 89) for number in range(300))
+TEXT = b"".join(
+    b"%d: the pump of line %d is open\n" % (number, number * number % 89) for number in range(300)
+)
 Members = dict[str, bytes]
 Command = Sequence[str]
 
@@ -86,14 +88,18 @@ class Keys:
     def signers(self) -> list[CryptoSigner]:
         return [self.release, self.second][: self.threshold]
 
-    def targets(self, index: bytes, counter: int = COUNTER + 100, path: str | None = None) -> Metadata[Targets]:
+    def targets(
+        self, index: bytes, counter: int = COUNTER + 100, path: str | None = None
+    ) -> Metadata[Targets]:
         """A statement over any bytes, unsigned."""
         name = path or "gateway-2.0-plant/index.json"
         target = TargetFile.from_data(name, index, ["sha256"])
         signed = Targets(version=counter, expires=moment(NOW + 5000), targets={name: target})
         return Metadata(signed)
 
-    def sign(self, members: Mapping[str, bytes], counter: int = COUNTER + 100, path: str | None = None) -> Members:
+    def sign(
+        self, members: Mapping[str, bytes], counter: int = COUNTER + 100, path: str | None = None
+    ) -> Members:
         """The members with the sender's signatures over their index, whatever that says."""
         metadata = self.targets(members["index.json"], counter, path)
         for key in self.signers:
@@ -219,9 +225,7 @@ def delta_of(new: bytes, old: bytes, rows: Sequence[Row], streams: Mapping[str, 
         new=digest_of(members["index.json"]),
         rows=tuple(rows),
     )
-    packs = {
-        member_name(name): b"".join(packed([data], len(data))) for name, data in streams.items() if data
-    }
+    packs = {member_name(name): b"".join(packed([data], len(data))) for name, data in streams.items() if data}
     return archive_of({"delta.json": write_delta_index(document), **members, **packs})
 
 
@@ -284,6 +288,8 @@ class Attack:
     what: str
     """One line."""
     make: Callable[[Ground], list[Command]]
+    says: str
+    """What every refusal says, so that it is refused for what it is."""
     confined: bool
     """To a process of its own, with little memory and time: what must not take more."""
     threshold: int
@@ -293,14 +299,14 @@ ATTACKS: dict[str, Attack] = {}
 
 
 def attack(
-    family: str, *, confined: bool = False, threshold: int = 1
+    family: str, says: str, *, confined: bool = False, threshold: int = 1
 ) -> Callable[[Callable[[Ground], list[Command]]], Callable[[Ground], list[Command]]]:
     """Register a function as the attack of its name, its docstring being what it is."""
 
     def register(make: Callable[[Ground], list[Command]]) -> Callable[[Ground], list[Command]]:
         name = make.__name__.replace("_", "-")
         assert name not in ATTACKS and make.__doc__, name
-        ATTACKS[name] = Attack(name, family, make.__doc__, make, confined, threshold)
+        ATTACKS[name] = Attack(name, family, make.__doc__, make, says, confined, threshold)
         return make
 
     return register

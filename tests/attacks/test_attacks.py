@@ -39,16 +39,16 @@ def ground(
 ) -> Ground:
     threshold = getattr(request, "param", 1)
     if threshold not in _MADE:
-        _MADE[threshold] = template(tmp_path_factory.mktemp("template") / "machine", Keys(threshold=threshold))
+        _MADE[threshold] = template(
+            tmp_path_factory.mktemp("template") / "machine", Keys(threshold=threshold)
+        )
     ground = copied(_MADE[threshold], tmp_path / "machine")
     monkeypatch.setattr(tempfile, "tempdir", str(ground.machine / "tmp"))
     return ground
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
-def test_attack(
-    name: str, ground: Ground, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
+def test_attack(name: str, ground: Ground, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
     attack = ATTACKS[name]
     if attack.threshold != 1:
         if attack.threshold not in _MADE:
@@ -58,7 +58,10 @@ def test_attack(
     for command in attack.make(ground):
         before = state_of(ground.machine)
         code, said = confined(command, ground) if attack.confined else run(command)
-        assert (code, said.partition(":")[0]) == (INTEGRITY, "error"), f"{' '.join(command)}: exit {code}\n{said}"
+        assert (code, said.partition(":")[0]) == (INTEGRITY, "error"), (
+            f"{' '.join(command)}: exit {code}\n{said}"
+        )
+        assert attack.says in said, said
         assert state_of(ground.machine) == before, said
 
 
