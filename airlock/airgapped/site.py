@@ -9,11 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from airlock.core.digest import Digest, hex_of
+from airlock.core.canonical_json import check_limits
+from airlock.core.digest import Digest, digest_of, hex_of
 from airlock.errors import AirlockError, IntegrityError, TargetError
 from airlock.formats.generation import Generation, parse_generation, write_generation
 from airlock.formats.index import BundleIndex, frame_name, parse_index
 from airlock.formats.journal import (
+    MAX_JOURNAL,
     Act,
     Journal,
     Line,
@@ -25,6 +27,7 @@ from airlock.formats.journal import (
 )
 from airlock.storage.disk import Disk
 from airlock.storage.exclusive import exclusive
+from airlock.storage.regular import read_regular
 
 CURRENT = "current"
 STATE = "state"
@@ -77,16 +80,16 @@ class Site:
         return self.root / name
 
     def current(self) -> int:
-        """The number of the generation in use, 0 where there is none. Raises TargetError where `current` is foreign."""
+        """The number of the generation in use, 0 where there is none. Raises IntegrityError where `current` is foreign."""
         try:
             target = str(self.path(CURRENT).readlink())
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise TargetError(str(self.path(CURRENT)), "not a link that airlock made") from error
+            raise IntegrityError(str(self.path(CURRENT)), "not a link that airlock made") from error
         folder, _, number = target.partition("/")
         if folder != "generations" or not number.isascii() or not number.isdigit():
-            raise TargetError(str(self.path(CURRENT)), "not a link that airlock made", found=repr(target))
+            raise IntegrityError(str(self.path(CURRENT)), "not a link that airlock made", found=repr(target))
         return int(number)
 
     def numbers(self) -> tuple[int, ...]:
@@ -98,13 +101,10 @@ class Site:
     def generation(self, number: int) -> Generation:
         """Raises TargetError where there is no such generation, IntegrityError where its record is damaged."""
         where = str(self.path(record_of(number)))
-        try:
-            record = _parsed(Path(where).read_bytes(), where)
-        except FileNotFoundError as error:
+        if (data := read_regular(Path(where))) is None:
             known = ", ".join(map(str, self.numbers())) or "none"
-            raise TargetError(
-                str(self.root), f"no generation {number}", expected=f"one of {known}"
-            ) from error
+            raise TargetError(str(self.root), f"no generation {number}", expected=f"one of {known}")
+        record = _parsed(data, where)
         if record.number != number:
             raise IntegrityError(where, "record of another generation", found=str(record.number))
         return record
@@ -127,13 +127,16 @@ class Site:
 
     def index(self, digest: Digest) -> BundleIndex:
         """Of a bundle that was installed here. Raises IntegrityError."""
-        where = str(self.path(index_of(digest)))
-        return parse_index(self.path(index_of(digest)).read_bytes(), where)
+        path = self.path(index_of(digest))
+        if (data := read_regular(path)) is None or digest_of(data) != digest:
+            raise IntegrityError(str(path), "not the index that was installed", expected=digest)
+        return parse_index(data, str(path))
 
     def journal(self) -> Journal:
         """Raises IntegrityError that names the first line that is broken."""
         path = self.path(JOURNAL)
-        return _journal(path.read_bytes(), str(path)) if path.exists() else Journal()
+        data = read_regular(path, MAX_JOURNAL)
+        return _journal(data, str(path)) if data is not None else Journal()
 
     def switches(self) -> tuple[Act, ...]:
         """The acts that changed which generation is current, or tried to; the oldest first."""
@@ -141,17 +144,18 @@ class Site:
 
     def intent(self) -> Act | None:
         path = self.path(INTENT)
-        return parse_act(path.read_bytes(), str(path)) if path.exists() else None
+        data = read_regular(path)
+        return parse_act(data, str(path)) if data is not None else None
 
     def root_of_trust(self) -> bytes | None:
         """The pinned trust root, None before the first install."""
-        path = self.path(ROOT_OF_TRUST)
-        return path.read_bytes() if path.exists() else None
+        return read_regular(self.path(ROOT_OF_TRUST))
 
     def approval_roots(self) -> dict[str, bytes]:
         """The pinned roots of those who must approve, by their names; retired ones too."""
         paths = sorted(self.path("state/trust").glob(f"*{_APPROVAL_ROOT}"))
-        return {path.name.removesuffix(_APPROVAL_ROOT): path.read_bytes() for path in paths}
+        found = ((path.name.removesuffix(_APPROVAL_ROOT), read_regular(path)) for path in paths)
+        return {name: data for name, data in found if data is not None}
 
     def accepted_release(self) -> int:
         """The highest release counter that was installed here and stayed."""
@@ -197,7 +201,9 @@ class Site:
             self.disk.write(ROOM, [os.urandom(_ROOM)], 0o644)
 
     def record(self, generation: Generation) -> None:
-        self.replace(record_of(generation.number), write_generation(generation))
+        data = write_generation(generation)
+        check_limits(data, f"the record of generation {generation.number}")
+        self.replace(record_of(generation.number), data)
 
     def point_to(self, number: int) -> None:
         """The switch: one rename."""
@@ -258,7 +264,10 @@ def is_full(error: OSError) -> bool:
 
 
 def as_target_error(error: OSError, where: str) -> AirlockError:
-    """What the system says about the site's disk, in this family."""
+    """What the system says about the site's disk, in this family; a link where none was made is no matter of the disk."""
     place = error.filename if isinstance(error.filename, str) else where
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        what = "a link or a file where airlock made something else; no link below a site is followed"
+        return IntegrityError(f"{where}: {place}", what, hint="put back what was there")
     hint = "free some space, or let go of old generations with `airlock gc`" if is_full(error) else None
     return TargetError(place, str(error.strerror or error), hint=hint)

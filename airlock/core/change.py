@@ -20,7 +20,6 @@ from airlock.core.native import native
 from airlock.core.numbers import Numbers, signed
 from airlock.core.relocation import Block, Fields, Map, parse_layout
 
-
 _SHORTEST, _SPARE = 8, 16
 """Bytes of a block on average, at least, and so many blocks more: every encoder wants more of a match, and a block takes
 memory in the decoder."""

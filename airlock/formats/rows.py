@@ -119,7 +119,7 @@ def read_artifact(fields: Fields) -> Artifact:
 def plain_text(text: str, place: str) -> str:
     """Such words are shown before anything is verified, so there is nothing in them that a terminal would obey."""
     if not text.isascii() and not TURNING.isdisjoint(text):
-        raise ValueError(f"holds a character that turns the order of text: {ascii(text)}")
+        raise ValueError(f"holds a character that turns the order of text: {text!a}")
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError(f"holds a control character: {text!r}")
     return text
