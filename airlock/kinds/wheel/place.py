@@ -8,6 +8,7 @@ once to place them; each file is checked against the wheel's own RECORD.
 
 import base64
 import configparser
+import csv
 import hashlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ from installer.scripts import Script
 from installer.sources import WheelSource
 from installer.utils import construct_record_file, parse_entrypoints
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest, hex_of
@@ -96,7 +97,7 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
             folder=folders[0], files=files, records={row[0]: row for row in rows}, derived=derived
         )
         list(parse_entrypoints(files.get("entry_points.txt", "")))
-    except (ValueError, AssertionError, AttributeError, configparser.Error, InvalidRecordEntry) as error:
+    except (ValueError, AssertionError, AttributeError, csv.Error, configparser.Error, InvalidRecordEntry) as error:
         raise IntegrityError(f"{where}: {folders[0]}", f"cannot be read, {error}") from error
     for name in ("WHEEL", "RECORD"):
         if name not in files:
@@ -119,7 +120,7 @@ def _is_of(folder: str, artifact: Artifact) -> bool:
     name, _, version = folder.removesuffix(".dist-info").rpartition("-")
     try:
         same = Version(version.replace("_", "-")) == Version(artifact.version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is what int() says of thousands of digits
         same = version == artifact.version
     return same and canonicalize_name(name) == artifact.name
 
