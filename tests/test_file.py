@@ -149,7 +149,7 @@ def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
 def test_a_lock_that_reaches_out_of_the_project_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "secret", "secret")
     artifact = replace(artifact_of(b"secret"), origin={"path": "../secret"})
-    with pytest.raises(FetchError, match="unsafe path"):
+    with pytest.raises(IntegrityError, match="unsafe path"):
         KIND.obtain(artifact, None, near_side(tmp_path / "project"))
 
 

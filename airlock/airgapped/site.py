@@ -27,7 +27,7 @@ from airlock.formats.journal import (
 )
 from airlock.storage.disk import Disk
 from airlock.storage.exclusive import exclusive
-from airlock.storage.regular import read_regular
+from airlock.storage.regular import open_regular, read_regular
 
 CURRENT = "current"
 STATE = "state"
@@ -181,7 +181,7 @@ class Site:
         """The zstd frame of an expanded form. Raises IntegrityError where the site does not have it."""
         path = self.path(f"store/{frame_name(digest)}")
         try:
-            return path.open("rb")
+            return open_regular(path)
         except FileNotFoundError as error:
             hint = "carry the whole bundle over instead of a delta"
             raise IntegrityError(str(path), "missing in the site's store", hint=hint) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, parse_digest
 from airlock.core.fields import Fields
 from airlock.core.target import Target
@@ -61,6 +62,9 @@ class Lockfile:
 
 def parse_lockfile(data: bytes, where: str) -> Lockfile:
     """Read a lockfile. Raises IntegrityError with the place of the fault."""
+    if len(data) > MAX_SIZE:
+        expected = f"at most {MAX_SIZE} bytes"
+        raise IntegrityError(where, "too large", expected=expected, found=f"{len(data)} bytes")
     try:
         document = tomllib.loads(data.decode())
     except (

@@ -69,7 +69,7 @@ class FileKind:
         if "path" in artifact.origin:
             _take_in(artifact, near)
         elif "url" in artifact.origin:
-            download(artifact.origin["url"], artifact, near)
+            download(_locked_url(artifact), artifact, near)
         else:
             raise IntegrityError(f"{artifact.label}: origin", "neither a path nor a url")
 
@@ -116,6 +116,14 @@ def _url(text: str, place: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password, which would stand in the lockfile")
     return text
+
+
+def _locked_url(artifact: Artifact) -> str:
+    where = f"{artifact.label}: origin.url"
+    try:
+        return _url(artifact.origin["url"], where)
+    except ValueError as error:
+        raise IntegrityError(where, f"not a URL to fetch from, {error}") from error
 
 
 def _digest(entry: _Entry, directory: Path) -> Digest:

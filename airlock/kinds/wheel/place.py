@@ -61,7 +61,7 @@ def place_wheel(artifact: Artifact, contents: Contents, room: Room) -> None:
     try:
         install(source, _Destination(information, room, plain, where), {"INSTALLER": b"airlock\n"})
     except (InstallerError, InvalidRecordEntry) as error:
-        raise IntegrityError(where, f"not a wheel that can be installed, {error}") from error
+        raise IntegrityError(where, f"not a wheel that can be installed, {error.args[-1]}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,14 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
             folder=folders[0], files=files, records={row[0]: row for row in rows}, derived=derived
         )
         list(parse_entrypoints(files.get("entry_points.txt", "")))
-    except (ValueError, AssertionError, AttributeError, csv.Error, configparser.Error, InvalidRecordEntry) as error:
+    except (
+        ValueError,
+        AssertionError,
+        AttributeError,
+        csv.Error,
+        configparser.Error,
+        InvalidRecordEntry,
+    ) as error:
         raise IntegrityError(f"{where}: {folders[0]}", f"cannot be read, {error}") from error
     for name in ("WHEEL", "RECORD"):
         if name not in files:
