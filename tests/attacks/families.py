@@ -1,5 +1,29 @@
 """Importing this registers every attack."""
 
-from tests.attacks import bombs, containers, contents, deltas, json_text, names, paths, signatures
+from tests.attacks import (
+    bombs,
+    containers,
+    contents,
+    deltas,
+    json_text,
+    local,
+    lockfiles,
+    names,
+    paths,
+    signatures,
+    wheels,
+)
 
-__all__ = ["bombs", "containers", "contents", "deltas", "json_text", "names", "paths", "signatures"]
+__all__ = [
+    "bombs",
+    "containers",
+    "contents",
+    "deltas",
+    "json_text",
+    "local",
+    "lockfiles",
+    "names",
+    "paths",
+    "signatures",
+    "wheels",
+]

@@ -25,8 +25,9 @@ assert families
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOW))
+    monkeypatch.setenv("AIRLOCK_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
