@@ -57,7 +57,7 @@ def _fuzz(name: str, seconds: int, work: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number}").write_bytes(seed)
-    options = [f"-max_total_time={seconds}", f"-rss_limit_mb={MEMORY}", f"-timeout={SLOW}", "-max_len=16384"]
+    options = [f"-max_total_time={seconds}", f"-rss_limit_mb={MEMORY}", f"-timeout={SLOW}", "-max_len=32768"]
     options += [f"-artifact_prefix={found}/", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *options, str(corpus), str(found)], lambda data: run(target, data))
     atheris.Fuzz()

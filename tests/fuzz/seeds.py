@@ -3,7 +3,9 @@
 import gzip
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
@@ -146,6 +148,81 @@ def builds(codec_name: str) -> Iterator[bytes]:
                 yield joined(dumps(dict(opened.recipe)), opened.structure, opened.corrections, *contents)
 
 
+def bundles() -> Iterator[bytes]:
+    """A wheel, a file and configuration; a wheel of many kinds of names; and a file that was taken apart."""
+    from tests.far.bundles import bundle, file_item, wheel, wheel_item
+
+    nested = gzip.compress(TEXT, 6, mtime=0)
+    files = {
+        "seed/__init__.py": TEXT,
+        "seed/data.json.gz": nested,
+        "seed-1.0.data/scripts/run": b"#!python\n",
+    }
+    full = wheel_item("seed", "1.0", wheel("seed", "1.0", files, "[console_scripts]\nseed = seed:main\n"))
+    plain = file_item("share/text", TEXT)
+    config = replace(plain, artifact=replace(plain.artifact, kind="config"))
+    for contents in ([full, plain], [config], [file_item("share/packed", nested)]):
+        yield _pieces_of(bundle(contents))
+
+
+def _pieces_of(data: bytes) -> bytes:
+    from airlock.formats.index import parse_index
+    from tests.attacks.ground import contents_in
+    from tests.far.bundles import members_in
+
+    members = members_in(data)
+    contents = contents_in(members)
+    entries = parse_index(members["index.json"], "seed").entries
+    return joined(members["index.json"], *(contents[entry.expanded.digest] for entry in entries))
+
+
+def deltas() -> Iterator[bytes]:
+    from tests.attacks.ground import contents_in, delta_of, patches_between
+    from tests.far.bundles import bundle, file_item, members_in
+
+    pairs = [(TEXT, TEXT.replace(b"again", b"once")), (TEXT[:99], TEXT[:99]), (b"", TEXT[:50])]
+    for before, after in [*pairs, *_executables()]:
+        old, new = (bundle([file_item("share/a", data)]) for data in (before, after))
+        rows, streams = patches_between(old, new)
+        members = members_in(delta_of(new, old, rows, streams))
+        contents = list(contents_in(members_in(old)).values())
+        heads = (members["delta.json"], members["index.json"], *contents, b"", b"", b"")
+        yield joined(*heads, *(streams.get(name, b"") for name in STREAMS))
+
+
+def _valid(name: str) -> Callable[[], Iterator[bytes]]:
+    def found() -> Iterator[bytes]:
+        for path in sorted((Path(__file__).parents[2] / "fixtures" / name / "valid").glob("*")):
+            yield path.read_bytes()
+
+    return found
+
+
+def journals() -> Iterator[bytes]:
+    from airlock.core.digest import digest_of
+    from airlock.formats.journal import Act, write_journal
+
+    one = Act(
+        act="install",
+        time=1_790_000_000,
+        before=0,
+        after=1,
+        version="1.0",
+        index=digest_of(b""),
+        release=7,
+        outcome="done",
+        detail="",
+    )
+    yield write_journal([one, replace(one, act="rollback", before=1, after=2, detail="a\nb")])
+
+
+def statements() -> Iterator[bytes]:
+    from tests.fuzz.whole import keys, statement
+
+    yield keys()[1]
+    yield statement(b"{}\n")
+
+
 def seeds(target: str) -> list[bytes]:
     if target.startswith("build-"):
         return list(builds(target.removeprefix("build-")))
@@ -162,12 +239,15 @@ def seeds(target: str) -> list[bytes]:
         "archive": archives,
         "volume": volumes,
         "header": headers,
+        "bundle": bundles,
+        "delta": deltas,
+        "journal": journals,
+        "trust": statements,
+        **{name: _valid(name) for name in ("index", "generation", "lockfile")},
     }
     return list(table[target]()) if target in table else _documents()
 
 
 def _documents() -> list[bytes]:
-    from pathlib import Path
-
     fixtures = Path(__file__).parents[2] / "fixtures"
     return [path.read_bytes() for path in sorted(fixtures.glob("*/valid/*"))]

@@ -31,6 +31,7 @@ from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader
 from airlock.storage.frames import decompress
 from airlock.storage.volume_set import VolumeStream, open_set
+from tests.fuzz import whole
 
 LIMIT = 64 << 20
 """Bytes."""
@@ -240,7 +241,7 @@ def formats(data: bytes) -> None:
             parse(data, _WHERE)
 
 
-def trust(data: bytes) -> None:
+def roots(data: bytes) -> None:
     """TUF metadata, as it comes and in the spelling that is read on."""
     from airlock.formats.trust import parse_root, parse_targets, signed_index
     from airlock.formats.trust_chain import quorums
@@ -276,9 +277,15 @@ def targets() -> Mapping[str, Target]:
         formats,
         header,
         volume,
-        trust,
+        roots,
     )
     found: dict[str, Target] = {target.__name__: target for target in plain}
+    found |= {
+        "bundle": lambda data: whole.bundle(parts(data)),
+        "delta": lambda data: whole.delta(parts(data)),
+    }
+    for document in (whole.index, whole.generation, whole.journal, whole.lockfile, whole.trust):
+        found[document.__name__] = document
     for codec in codecs():
         name = codec.name.partition("/")[0]
         found[f"open-{name}"] = opening(codec)
