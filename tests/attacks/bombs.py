@@ -1,7 +1,6 @@
 """Little that becomes much. Frames anybody may change on the way; recipes only who holds a release key."""
 
 import io
-import json
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -11,12 +10,12 @@ import zstandard
 
 from airlock.core.artifact import Artifact
 from airlock.core.canonical_json import dumps
-from airlock.core.digest import Digest, digest_of
+from airlock.core.digest import digest_of
 from airlock.core.plain_tar import END, header, padding
 from airlock.formats.index import frame_name, parse_index, write_index
 from airlock.storage.frames import DEFAULT_LEVEL, compress, this_encoder
 from tests.attacks.ground import Command, Ground, Members, attack, demo
-from tests.far.bundles import Item, archive_of, bundle, file_item, members_in
+from tests.far.bundles import archive_of, bundle, file_item, members_in
 
 _FRAMES = "Frames"
 _RECIPES = "Recipes of expanded forms"
@@ -108,7 +107,9 @@ def skippable_frame_behind(ground: Ground) -> list[Command]:
 @attack(_FRAMES, "not a frame that airlock writes")
 def frame_that_asks_for_a_dictionary(ground: Ground) -> list[Command]:
     """a frame whose content depends on a dictionary of somebody's choice"""
-    samples = [b"%d: some text of the sample %d\n" % (number, number * 7) for number in range(2000)]
+    samples: list[bytes | bytearray | memoryview] = [
+        b"%d: some text of the sample %d\n" % (number, number * 7) for number in range(2000)
+    ]
     dictionary = zstandard.train_dictionary(2048, samples)
     packer = zstandard.ZstdCompressor(dict_data=dictionary, write_checksum=True)
     return _frame_of(ground, lambda content, frame: packer.compress(content))
@@ -354,12 +355,3 @@ def record_that_is_a_bomb(ground: Ground) -> list[Command]:
     template = b"lf\n" + b"\n".join([b"=a", b"+"] * 2_000_000)
     leaves = [("content/a", b""), ("unnamed/1", b""), ("content/demo-2.0.dist-info/RECORD", template)]
     return crafted(ground, Form(demo("2.0").artifact, tree(node, central + end, leaves), ("zip/1",)))
-
-
-def index_document(ground: Ground) -> dict[str, object]:
-    document: dict[str, object] = json.loads(members_in(ground.next)["index.json"])
-    return document
-
-
-def digest_in(item: Item) -> Digest:
-    return item.artifact.digest

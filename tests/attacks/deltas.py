@@ -41,6 +41,16 @@ def _hostile(ground: Ground, change: Callable[[Rows, Streams], object]) -> list[
     return ground.restore(delta_of(ground.next, ground.base, rows, streams))
 
 
+def _instead(others: Streams) -> Callable[[Rows, Streams], None]:
+    """Other streams in the place of all."""
+
+    def change(rows: Rows, streams: Streams) -> None:
+        streams.clear()
+        streams.update(others)
+
+    return change
+
+
 def _altered(ground: Ground, **edits: bytes | None) -> list[Command]:
     return ground.restore(archive_of(edited(members_in(ground.delta), edits)))
 
@@ -66,7 +76,7 @@ def delta_with_the_streams_of_another(ground: Ground) -> list[Command]:
     made = b"version = '2.0'\n"
     streams["literal"] = made.upper() + b"x" * 9000
     streams["program"] = leb128(LITERAL) + leb128(len(made))
-    return _hostile(ground, lambda rows, mine: (mine.clear(), mine.update(streams)))
+    return _hostile(ground, _instead(streams))
 
 
 @attack(_FAMILY, "does not make exactly what its index names")
@@ -166,7 +176,7 @@ def delta_with_a_frame_of_other_content(ground: Ground) -> list[Command]:
 
 
 def _program(ground: Ground, program: bytes, **streams: bytes) -> list[Command]:
-    return _hostile(ground, lambda rows, mine: (mine.clear(), mine.update(streams, program=program)))
+    return _hostile(ground, _instead({"program": program, **streams}))
 
 
 def _numbers(*numbers: int) -> bytes:

@@ -139,9 +139,9 @@ class Ground:
         path.write_bytes(data)
         return str(path)
 
-    def signed(self, contents: Iterable[Item], **changes: str) -> bytes:
+    def signed(self, contents: Iterable[Item]) -> bytes:
         """A bundle that an attacker with the release key made of wheels and files."""
-        return archive_of(self.keys.sign(members_in(bundle(list(contents), version="2.0", **changes))))
+        return archive_of(self.keys.sign(members_in(bundle(list(contents), version="2.0"))))
 
     def resigned(self, edit: Callable[[bytes], bytes]) -> bytes:
         """The next bundle, its index edited and signed again."""
@@ -176,7 +176,7 @@ class Ground:
 
 
 def edited(members: Members, edits: Mapping[str, bytes | None]) -> Members:
-    return {name: data for name, data in (members | dict(edits)).items() if data is not None}  # type: ignore[operator]
+    return {name: data for name, data in (members | dict(edits)).items() if data is not None}
 
 
 def contents_in(members: Mapping[str, bytes]) -> dict[Digest, bytes]:

@@ -4,13 +4,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.attacks import families
-from tests.attacks.ground import ATTACKS, NOW, Command, Ground, Keys, copied, run, state_of, template
+from tests.attacks.ground import ATTACKS, Command, Ground, run, state_of
 
 INTEGRITY = 5
 MEMORY = 1 << 30
@@ -19,43 +19,14 @@ WRITTEN = 64 << 20
 """Bytes that any file may grow to meanwhile."""
 PATIENCE = 40
 """Seconds of processor time."""
-_MADE: dict[int, Ground] = {}
 
 assert families
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOW))
-    monkeypatch.setenv("AIRLOCK_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def ground(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    clock: None,
-) -> Ground:
-    threshold = getattr(request, "param", 1)
-    if threshold not in _MADE:
-        _MADE[threshold] = template(
-            tmp_path_factory.mktemp("template") / "machine", Keys(threshold=threshold)
-        )
-    ground = copied(_MADE[threshold], tmp_path / "machine")
-    monkeypatch.setattr(tempfile, "tempdir", str(ground.machine / "tmp"))
-    return ground
-
-
 @pytest.mark.parametrize("name", sorted(ATTACKS))
-def test_attack(name: str, ground: Ground, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+def test_attack(name: str, grounds: Callable[[int], Ground]) -> None:
     attack = ATTACKS[name]
-    if attack.threshold != 1:
-        if attack.threshold not in _MADE:
-            folder = tmp_path_factory.mktemp("template") / "machine"
-            _MADE[attack.threshold] = template(folder, Keys(threshold=attack.threshold))
-        ground = copied(_MADE[attack.threshold], tmp_path / "other" / "machine")
+    ground = grounds(attack.threshold)
     for command in attack.make(ground):
         before = state_of(ground.machine)
         code, said = confined(command, ground) if attack.confined else run(command)

@@ -14,8 +14,11 @@ _LINKS = "Links"
 INFO = "demo-2.0.dist-info"
 
 
-def _recorded(ground: Ground, spoil: Callable[[list[list[str]]], None]) -> list[Command]:
-    data = wheel("demo", "2.0", {"demo/__init__.py": b"honest\n"}, change_record=spoil)
+def _recorded(ground: Ground, spoil: Callable[[list[list[str]]], object]) -> list[Command]:
+    def change(rows: list[list[str]]) -> None:
+        spoil(rows)
+
+    data = wheel("demo", "2.0", {"demo/__init__.py": b"honest\n"}, change_record=change)
     return ground.install(ground.signed([wheel_item("demo", "2.0", data)]))
 
 
