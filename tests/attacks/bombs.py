@@ -81,11 +81,11 @@ def frames_without_end(ground: Ground) -> list[Command]:
 
 @attack(_FRAMES, "damaged frame", confined=True)
 def blocks_without_end(ground: Ground) -> list[Command]:
-    """a million empty blocks in one frame"""
+    """two hundred thousand empty blocks in one frame"""
 
     def change(content: bytes, frame: bytes) -> bytes:
         start = zstandard.frame_header_size(frame)
-        return frame[:start] + bytes(3) * 1_000_000 + frame[start:-1] + b"\0"
+        return frame[:start] + bytes(3) * 200_000 + frame[start:-1] + b"\0"
 
     return _frame_of(ground, change)
 
@@ -241,11 +241,14 @@ def recipe_of_zeros(ground: Ground) -> list[Command]:
 @attack(_RECIPES, "bytes of nothing", confined=True)
 def recipe_of_headers(ground: Ground) -> list[Command]:
     """tars of a quarter of a million empty files, each kept in one byte"""
-    count, headers = 64, 250_000
+    counts = (20_000, 250_000, 250_000)
     empty = [number for number in range(16) if number != 7]
-    node = {"codec": "tar/1", "recipe": {"empty": empty, "end": 0, "headers": headers}, "structure": headers}
-    outer, front = _zip_node(count, inside=[[number, node] for number in range(count)])
-    return _file(ground, tree(outer, front + b"0" * headers * count), ("tar/1", "zip/1"))
+    inside = []
+    for number, count in enumerate(counts):
+        recipe = {"empty": empty, "end": 0, "headers": count}
+        inside.append([number, {"codec": "tar/1", "recipe": recipe, "structure": count}])
+    outer, front = _zip_node(len(counts), inside=inside)
+    return _file(ground, tree(outer, front + b"0" * sum(counts)), ("tar/1", "zip/1"))
 
 
 @attack(_RECIPES, "rebuilt to other bytes", confined=True)

@@ -229,16 +229,3 @@ def archive_of_nothing(ground: Ground) -> list[Command]:
 def archive_without_members(ground: Ground) -> list[Command]:
     """an archive that is only its end"""
     return ground.everywhere(archive_of({}))
-
-
-@attack(_FAMILY, "too many", confined=True)
-def archive_of_too_many_members(ground: Ground) -> list[Command]:
-    """a hundred thousand members more than there may be"""
-    block = bytearray(_plain("frames/" + "0" * 64 + ".zst", 0))
-    out = bytearray()
-    for number in range(100_002):
-        block[7:71] = b"%064x" % number
-        block[148:156] = b" " * 8
-        block[148:156] = b"%06o\0 " % sum(block)
-        out += block
-    return ground.install(bytes(out) + bytes(2 * BLOCK))

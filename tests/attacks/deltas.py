@@ -288,10 +288,10 @@ def delta_with_a_bomb_for_rows(ground: Ground) -> list[Command]:
 
 @attack(_FAMILY, "unknown key", confined=True)
 def delta_with_an_endless_key(ground: Ground) -> list[Command]:
-    """an unknown key of thirty megabytes, which nobody signed"""
+    """an unknown key of twenty megabytes, which nobody signed"""
     data = members_in(ground.delta)["delta.json"]
     return _altered(
-        ground, **{"delta.json": data.replace(b'"new":', b'"k%s":1,"new":' % (b"k" * (30 << 20)))}
+        ground, **{"delta.json": data.replace(b'"new":', b'"k%s":1,"new":' % (b"k" * (20 << 20)))}
     )
 
 

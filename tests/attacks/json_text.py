@@ -141,8 +141,8 @@ def json_of_another_format(ground: Ground) -> list[Command]:
 
 @attack(_FAMILY, "unknown key", confined=True)
 def json_with_an_endless_key(ground: Ground) -> list[Command]:
-    """an unknown key of thirty megabytes, for which a hint would be looked for"""
-    return _replacing(ground, b'"project":{', b'"%s":1,"project":{' % (b"k" * (30 << 20)))
+    """an unknown key of twenty megabytes, for which a hint would be looked for"""
+    return _replacing(ground, b'"project":{', b'"%s":1,"project":{' % (b"k" * (20 << 20)))
 
 
 @attack(_FAMILY, "too many values", confined=True)

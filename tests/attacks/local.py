@@ -212,7 +212,7 @@ def files_changed_in_a_generation(ground: Ground) -> list[Command]:
     return ground.at_site("rollback")
 
 
-@attack(_FAMILY, "store/frames")
+@attack(_FAMILY, "frames/")
 def frame_changed_in_the_store(ground: Ground) -> list[Command]:
     """a frame that the next delta starts from was changed"""
     from tests.attacks.ground import patches_between

@@ -123,10 +123,12 @@ class TreeReader:
         corrections = self._take_corrections(fields.integer("corrections", 0, limit=MAX_CORRECTIONS))
         recipe = fields.table("recipe")
         container = codec.parse(recipe, structure, corrections, self.where)
-        self._parts += len(container.slots)
         self._made += container.made
-        if self._parts > MAX_PARTS or self._made > MAX_MADE:
-            raise fields.fault("", f"more than {MAX_PARTS} parts, or more than {MAX_MADE} bytes of nothing")
+        if self._made > MAX_MADE:
+            raise fields.fault("", f"more than {MAX_MADE} bytes of nothing")
+        self._parts += len(container.slots)
+        if self._parts > MAX_PARTS:
+            raise fields.fault("", f"more than {MAX_PARTS} parts")
         record = fields.integer("record") if "record" in fields else None
         node = Node(
             codec=codec.name,

@@ -7,6 +7,7 @@ files, padding that is not zero and bytes behind the end are not restored: such 
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import BinaryIO
 
 from airlock.core.digest import CHUNK
@@ -121,9 +122,10 @@ class Tar:
     def __init__(self, headers: Headers, contents: bytes, end: int, where: str) -> None:
         self._headers, self._contents, self._end, self._where = headers, contents, end, where
         self.made = headers.count * BLOCK + end
-        self.slots: Sequence[Slot] = [
-            Slot(name=name, mode=mode) for _, _, name, mode, size in self._entries() if size
-        ]
+
+    @cached_property
+    def slots(self) -> Sequence[Slot]:
+        return [Slot(name=name, mode=mode) for _, _, name, mode, size in self._entries() if size]
 
     def _entries(self) -> Iterator[tuple[bytes, bytes, str, int, int]]:
         """Header, the extension's content behind it, and name, mode and size in bytes of a part."""
