@@ -10,6 +10,7 @@ import base64
 import configparser
 import csv
 import hashlib
+import io
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,8 +36,10 @@ from airlock.kinds import Placing, Room
 
 Contents = Callable[[], Iterator[Member]]
 
-MAX_DIST_INFO = 64 << 20
-"""Bytes of the three files of `.dist-info` that are held in memory."""
+MAX_RECORD = 64 << 20
+MAX_ROWS = 250_000
+MAX_SMALL = 1 << 20
+"""Bytes of the other files of `.dist-info` that are held in memory: they take many times as much once they are parsed."""
 _READ_FIRST = ("WHEEL", "RECORD", "entry_points.txt")
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 """What RECORD has no digest for."""
@@ -84,18 +87,20 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
         if folder.endswith(".dist-info") and name in _READ_FIRST:
             derived |= member.record.names if member.record else frozenset()
             chunks = [member.record.rest] if member.record else member.chunks
-            room_left = MAX_DIST_INFO - sum(map(len, found.values()))
-            found[member.name] = _at_most(room_left, chunks, f"{where}: {member.name}")
+            limit = MAX_RECORD if name == "RECORD" else MAX_SMALL
+            if member.name in found or len(found) == len(_READ_FIRST):
+                raise IntegrityError(
+                    f"{where}: {member.name[:120]}", "stands twice in the wheel, or in two folders"
+                )
+            found[member.name] = _at_most(limit, chunks, f"{where}: {member.name[:120]}")
     folders = sorted({name.partition("/")[0] for name in found})
     if len(folders) != 1 or not _is_of(folders[0], artifact):
         expected = f"one folder {artifact.name}-{artifact.version}.dist-info"
         raise IntegrityError(where, "not a wheel", expected=expected, found=", ".join(folders) or "none")
     try:
         files = {name.partition("/")[2]: data.decode() for name, data in found.items()}
-        rows = parse_record_file(files.get("RECORD", "").splitlines())
-        information = _Information(
-            folder=folders[0], files=files, records={row[0]: row for row in rows}, derived=derived
-        )
+        records = _records(files.get("RECORD", ""))
+        information = _Information(folder=folders[0], files=files, records=records, derived=derived)
         list(parse_entrypoints(files.get("entry_points.txt", "")))
     except (
         ValueError,
@@ -110,6 +115,16 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
         if name not in files:
             raise IntegrityError(f"{where}: {folders[0]}/{name}", "missing")
     return information
+
+
+def _records(text: str) -> dict[str, tuple[str, str, str]]:
+    """The rows of RECORD by path. Raises ValueError, csv.Error or InvalidRecordEntry."""
+    records: dict[str, tuple[str, str, str]] = {}
+    for number, row in enumerate(parse_record_file(io.StringIO(text, newline=""))):
+        if number == MAX_ROWS:
+            raise ValueError(f"RECORD has more than {MAX_ROWS} rows")
+        records[row[0]] = row
+    return records
 
 
 def _at_most(limit: int, chunks: Iterable[bytes], where: str) -> bytes:
