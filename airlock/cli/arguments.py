@@ -14,6 +14,8 @@ def existing(text: str) -> Path:
     path = Path(text)
     if not path.exists():
         raise argparse.ArgumentTypeError(f"no such file: {text!r}")
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
+        raise argparse.ArgumentTypeError(f"a pipe, a socket or a device, which has no end: {text!r}")
     return path
 
 

@@ -2,6 +2,8 @@
 
 import io
 import os
+import struct
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,9 @@ from tuf.api.metadata import Metadata, Targets
 
 from airlock.airgapped.inspect import inspect
 from airlock.airgapped.verify import verify
+from airlock.cli.arguments import existing
 from airlock.cli.far_side import opened
+from airlock.core import canonical_json
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.index import parse_index
@@ -149,3 +153,35 @@ def test_a_strict_umask_keeps_nobody_from_what_is_installed(tmp_path: Path) -> N
         if path.name != "lock" and not path.is_symlink() and not path.stat().st_mode & 0o004
     ]
     assert [path.name for path in shut] == []
+
+
+def test_a_pipe_on_the_media_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "b.airlock")
+    with pytest.raises(ArgumentTypeError, match="which has no end"):
+        existing(str(tmp_path / "b.airlock"))
+
+
+def test_a_link_in_a_wheel_becomes_a_file_that_says_where_it_led(tmp_path: Path) -> None:
+    name, data = "demo/link", b"/etc/passwd"
+    packed = wheel("demo", "1.0", {name: data})
+    external = struct.pack("<I", 0o100644 << 16)
+    at = packed.index(name.encode(), packed.rindex(b"PK\1\2", 0, packed.rindex(name.encode()))) - 46 + 38
+    assert packed[at : at + 4] == external
+    linked = packed[:at] + struct.pack("<I", 0o120777 << 16) + packed[at + 4 :]
+    put(site_at(tmp_path), Trust.new().verified(bundle([wheel_item("demo", "1.0", linked)])))
+    placed = next((tmp_path / "generations/1").rglob("demo/link"))
+    assert not placed.is_symlink()
+    assert placed.read_bytes() == data
+
+
+def test_a_release_of_which_no_record_could_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site could not read what it had installed."""
+    files = {f"many/file{number}.py": b"" for number in range(60)}
+    verified = Trust.new().verified(bundle([wheel_item("many", "1.0", wheel("many", "1.0", files))]))
+    monkeypatch.setattr(canonical_json, "_MAX_VALUES", 200)
+    with pytest.raises(IntegrityError, match="the record of generation 1: too many values"):
+        put(site_at(tmp_path), verified)
+    assert not (tmp_path / "current").exists()
+    assert leftovers(tmp_path) == []
