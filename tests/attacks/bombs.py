@@ -175,9 +175,10 @@ def tree(
 
 
 def _file(ground: Ground, expanded: bytes, codecs: Sequence[str] = ("tar/1",)) -> list[Command]:
-    """As the form of a file, which is put together before it is placed."""
+    """As the form of a file, which is put together before it is placed, and by `export` without any signature."""
     item = file_item("share/a", b"a promise of a kilobyte".ljust(1024))
-    return crafted(ground, Form(item.artifact, expanded, codecs))
+    commands = crafted(ground, Form(item.artifact, expanded, codecs))
+    return [*commands, ("export", commands[0][1], "--all", str(ground.machine / "tmp"))]
 
 
 def tar_node(end: int, **more: object) -> dict[str, object]:
@@ -358,3 +359,25 @@ def record_that_is_a_bomb(ground: Ground) -> list[Command]:
     template = b"lf\n" + b"\n".join([b"=a", b"+"] * 2_000_000)
     leaves = [("content/a", b""), ("unnamed/1", b""), ("content/demo-2.0.dist-info/RECORD", template)]
     return crafted(ground, Form(demo("2.0").artifact, tree(node, central + end, leaves), ("zip/1",)))
+
+
+def _information(ground: Ground, name: str, data: bytes) -> list[Command]:
+    """A wheel of one file of `.dist-info`."""
+    central = _central(b"demo-2.0.dist-info/" + name.encode())
+    structure = central + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 0, 0, 0)
+    recipe = {"members": [[1, "store", "twin", 0]]}
+    node = {"codec": "zip/1", "recipe": recipe, "structure": len(structure)}
+    form = tree(node, structure, [(f"content/demo-2.0.dist-info/{name}", data)])
+    return crafted(ground, Form(demo("2.0").artifact, form, ("zip/1",)))
+
+
+@attack(_RECIPES, "more than 250000 rows", confined=True)
+def record_of_too_many_rows(ground: Ground) -> list[Command]:
+    """a RECORD of eleven million short rows, which take many times the room of their text"""
+    return _information(ground, "RECORD", b"a,,\n" * 11_000_000)
+
+
+@attack(_RECIPES, "too large", confined=True)
+def entry_points_that_are_a_bomb(ground: Ground) -> list[Command]:
+    """forty megabytes of entry points"""
+    return _information(ground, "entry_points.txt", b"[console_scripts]\n" + b"a=b:c\n" * 7_000_000)
