@@ -88,9 +88,9 @@ def _read_information(artifact: Artifact, contents: Contents) -> _Information:
             derived |= member.record.names if member.record else frozenset()
             chunks = [member.record.rest] if member.record else member.chunks
             limit = MAX_RECORD if name == "RECORD" else MAX_SMALL
-            if member.name in found or len(found) == len(_READ_FIRST):
+            if member.name in found or len(found) == 2 * len(_READ_FIRST):
                 raise IntegrityError(
-                    f"{where}: {member.name[:120]}", "stands twice in the wheel, or in two folders"
+                    f"{where}: {member.name[:120]}", "stands twice in the wheel, or in three folders"
                 )
             found[member.name] = _at_most(limit, chunks, f"{where}: {member.name[:120]}")
     folders = sorted({name.partition("/")[0] for name in found})
