@@ -49,6 +49,7 @@ def _fuzz(name: str, seconds: int, work: Path) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["airlock"]):
+        _import_all()
         from tests.fuzz.seeds import seeds
         from tests.fuzz.targets import run, targets
     target = targets()[name]
@@ -62,6 +63,18 @@ def _fuzz(name: str, seconds: int, work: Path) -> int:
     atheris.Setup([sys.argv[0], *options, str(corpus), str(found)], lambda data: run(target, data))
     atheris.Fuzz()
     return 0
+
+
+def _import_all() -> None:
+    """What is imported later, as most commands do, would not be watched."""
+    import pkgutil
+    from importlib import import_module
+
+    import airlock
+
+    for module in pkgutil.walk_packages(airlock.__path__, "airlock."):
+        if not module.name.startswith(("airlock.cli", "airlock.__main__", "airlock.net")):
+            import_module(module.name)
 
 
 if __name__ == "__main__":
