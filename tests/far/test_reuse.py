@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from airlock.airgapped.site import Site
+from airlock.airgapped.site import Site, index_of
 from airlock.airgapped.update import SiteFrames, update
 from airlock.core.digest import Digest
 from airlock.formats.generation import Generation
-from airlock.formats.index import Expanded
+from airlock.formats.index import Expanded, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.content import BundleSupply, Content, Supply
 from airlock.storage.tree_scan import drift
@@ -60,7 +60,8 @@ def updated(site: Site, data: bytes, *, keep: bool = True) -> Keeping:
     made: list[Keeping] = []
 
     def restore(base: SiteFrames, archive: Archive) -> Supply:
-        entries = base.site.index(base.index).entries if keep else ()
+        path = base.site.path(index_of(base.index))
+        entries = parse_index(path.read_bytes(), str(path)).entries if keep else ()
         kept = frozenset(entry.expanded.digest for entry in entries if entry.frame in members)
         made.append(Keeping(Archive(io.BytesIO(data), "restored"), kept))
         return made[0]
