@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from airlock.storage.frames import DEFAULT_LEVEL
 from tests.attacks.ground import Command, Ground, attack
 
 _FAMILY = "JSON"
+LEVEL = b'"level":%d' % DEFAULT_LEVEL
 
 
 def _edited(ground: Ground, edit: Callable[[bytes], bytes]) -> list[Command]:
@@ -34,25 +36,25 @@ def json_with_an_escaped_key_twice(ground: Ground) -> list[Command]:
 @attack(_FAMILY, "not an integer")
 def json_with_a_float(ground: Ground) -> list[Command]:
     """a size is a float"""
-    return _edited(ground, lambda data: data.replace(b'"level":9', b'"level":9.0'))
+    return _replacing(ground, LEVEL, b'"level":9.0')
 
 
 @attack(_FAMILY, "not an integer")
 def json_with_an_exponent(ground: Ground) -> list[Command]:
     """a number has an exponent that makes it infinite"""
-    return _edited(ground, lambda data: data.replace(b'"level":9', b'"level":1e999'))
+    return _replacing(ground, LEVEL, b'"level":1e999')
 
 
 @attack(_FAMILY, "not an integer")
 def json_with_nan(ground: Ground) -> list[Command]:
     """NaN, which Python reads and JSON does not have"""
-    return _edited(ground, lambda data: data.replace(b'"level":9', b'"level":NaN'))
+    return _replacing(ground, LEVEL, b'"level":NaN')
 
 
 @attack(_FAMILY, "not canonical JSON")
 def json_with_a_huge_number(ground: Ground) -> list[Command]:
     """a number of a million digits"""
-    return _edited(ground, lambda data: data.replace(b'"level":9', b'"level":' + b"9" * 1_000_000))
+    return _replacing(ground, LEVEL, b'"level":' + b"9" * 1_000_000)
 
 
 @attack(_FAMILY, "expected a number from")
@@ -70,7 +72,7 @@ def json_with_a_negative_number(ground: Ground) -> list[Command]:
 @attack(_FAMILY, "expected a whole number")
 def json_with_true_for_a_number(ground: Ground) -> list[Command]:
     """true in the place of a number, which Python takes for 1"""
-    return _edited(ground, lambda data: data.replace(b'"level":9', b'"level":true'))
+    return _replacing(ground, LEVEL, b'"level":true')
 
 
 @attack(_FAMILY, "not canonical JSON")
