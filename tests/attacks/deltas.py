@@ -55,6 +55,11 @@ def _altered(ground: Ground, **edits: bytes | None) -> list[Command]:
     return ground.restore(archive_of(edited(members_in(ground.delta), edits)))
 
 
+def _last_patch(rows: Rows) -> tuple[int, Patch]:
+    """Without it the streams of those before are still in order."""
+    return [(number, row) for number, row in enumerate(rows) if isinstance(row, Patch)][-1]
+
+
 def _first_patch(rows: Rows) -> tuple[int, Patch]:
     return next((number, row) for number, row in enumerate(rows) if isinstance(row, Patch))
 
@@ -115,7 +120,7 @@ def delta_that_keeps_what_the_base_lacks(ground: Ground) -> list[Command]:
     """a row says that the base has a content, which it does not have"""
 
     def change(rows: Rows, streams: Streams) -> None:
-        number, row = _first_patch(rows)
+        number, row = _last_patch(rows)
         rows[number] = Keep(digest=row.digest)
 
     return _hostile(ground, change)
@@ -149,7 +154,7 @@ def delta_without_a_whole_frame(ground: Ground) -> list[Command]:
     """a row says that the delta carries a frame, which it does not carry"""
 
     def change(rows: Rows, streams: Streams) -> None:
-        number, row = _first_patch(rows)
+        number, row = _last_patch(rows)
         rows[number] = Full(digest=row.digest)
 
     return _hostile(ground, change)
