@@ -55,9 +55,14 @@ def _altered(ground: Ground, **edits: bytes | None) -> list[Command]:
     return ground.restore(archive_of(edited(members_in(ground.delta), edits)))
 
 
-def _last_patch(rows: Rows) -> tuple[int, Patch]:
-    """Without it the streams of those before are still in order."""
-    return [(number, row) for number, row in enumerate(rows) if isinstance(row, Patch)][-1]
+def _in_place_of_patches(make: Callable[[Patch], Row]) -> Callable[[Rows, Streams], None]:
+    """Another row for each patch, and no streams."""
+
+    def change(rows: Rows, streams: Streams) -> None:
+        rows[:] = [make(row) if isinstance(row, Patch) else row for row in rows]
+        streams.clear()
+
+    return change
 
 
 def _first_patch(rows: Rows) -> tuple[int, Patch]:
@@ -118,12 +123,7 @@ def delta_with_a_row_missing(ground: Ground) -> list[Command]:
 @attack(_FAMILY, ": missing")
 def delta_that_keeps_what_the_base_lacks(ground: Ground) -> list[Command]:
     """a row says that the base has a content, which it does not have"""
-
-    def change(rows: Rows, streams: Streams) -> None:
-        number, row = _last_patch(rows)
-        rows[number] = Keep(digest=row.digest)
-
-    return _hostile(ground, change)
+    return _hostile(ground, _in_place_of_patches(lambda row: Keep(digest=row.digest)))
 
 
 @attack(_FAMILY, ": missing")
@@ -152,12 +152,7 @@ def delta_that_lies_about_its_base(ground: Ground) -> list[Command]:
 @attack(_FAMILY, ": missing")
 def delta_without_a_whole_frame(ground: Ground) -> list[Command]:
     """a row says that the delta carries a frame, which it does not carry"""
-
-    def change(rows: Rows, streams: Streams) -> None:
-        number, row = _last_patch(rows)
-        rows[number] = Full(digest=row.digest)
-
-    return _hostile(ground, change)
+    return _hostile(ground, _in_place_of_patches(lambda row: Full(digest=row.digest)))
 
 
 def _whole(ground: Ground, content: bytes | None) -> list[Command]:
