@@ -144,8 +144,8 @@ def approvals_for(arguments: argparse.Namespace, site: "Site | None" = None) -> 
 
 
 def opened_archive(file: "Carried", *, delta: bool) -> "Archive":
-    """A bundle, or a delta, where the command takes only that. Raises UsageError for the other one."""
-    from airlock.errors import UsageError
+    """A bundle, or a delta, where the command takes only that. Raises IntegrityError for the other one."""
+    from airlock.errors import IntegrityError
     from airlock.storage.archive import Archive
 
     where = file.where
@@ -153,9 +153,9 @@ def opened_archive(file: "Carried", *, delta: bool) -> "Archive":
     if delta is (DELTA in archive.members):
         return archive
     if delta:
-        raise UsageError(where, "a bundle, not a delta", hint=f"`airlock install {where}` takes it")
+        raise IntegrityError(where, "a bundle, not a delta", hint=f"`airlock install {where}` takes it")
     hint = f"`airlock update {where}` installs it; `airlock apply` makes the bundle"
-    raise UsageError(where, "a delta, not a bundle", hint=hint)
+    raise IntegrityError(where, "a delta, not a bundle", hint=hint)
 
 
 @contextmanager

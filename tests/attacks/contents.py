@@ -224,13 +224,13 @@ def delta_in_the_place_of_a_bundle(ground: Ground) -> list[Command]:
     return ground.everywhere(ground.altered(**{"index.json": None}))
 
 
-@attack(_MIXED, "the index does not name it")
+@attack(_MIXED, "a delta, not a bundle")
 def delta_installed_as_a_bundle(ground: Ground) -> list[Command]:
     """a delta, signed as it is, given to `install`"""
     return ground.install(ground.delta)
 
 
-@attack(_MIXED, "member delta.json: missing")
+@attack(_MIXED, "delta")
 def bundle_applied_as_a_delta(ground: Ground) -> list[Command]:
-    """a bundle, signed as it is, given to `update`"""
+    """a bundle, signed as it is, given to `update` and `apply`"""
     return ground.restore(ground.next)

@@ -38,8 +38,8 @@ from tests.far.bundles import (
 
 COUNTER = 100
 """The release counter of what is installed; hostile files have a higher one, so that nothing else is wrong with them."""
-NOT_STATE = ("site/state/lock",)
-"""The note in the lock file of who works at the site; it decides nothing."""
+NOT_STATE = ("site/state/lock", "site/state/journal.jsonl")
+"""The note in the lock file of who works at the site, which decides nothing; and the journal, which tells the refusal."""
 TARGETS = "trust/targets.json"
 TEXT = b"".join(
     b"%d: the pump of line %d is open\n" % (number, number * number % 89) for number in range(300)

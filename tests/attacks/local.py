@@ -195,8 +195,9 @@ def journal_of_junk(ground: Ground) -> list[Command]:
 def journal_beyond_the_calendar(ground: Ground) -> list[Command]:
     """an act in the journal at a time that no calendar has"""
     path = ground.site / "state" / "journal.jsonl"
-    document = json.loads(path.read_bytes())
-    path.write_bytes(dumps(document | {"time": (1 << 53) - 1}))
+    *before, last = path.read_bytes().splitlines()
+    line = dumps(json.loads(last) | {"time": (1 << 53) - 1})
+    path.write_bytes(b"".join(one + b"\n" for one in before) + line)
     return [*ground.at_site("history"), *ground.at_site("status")]
 
 

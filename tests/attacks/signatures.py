@@ -175,7 +175,7 @@ def replay_by_a_delta(ground: Ground) -> list[Command]:
     return ground.update(archive_of({**members, TARGETS: ground.keys.sign(members, COUNTER - 1)[TARGETS]}))
 
 
-@attack(_FAMILY, "cannot be counted")
+@attack(_FAMILY, "expected a whole number up to")
 def release_counter_beyond_counting(ground: Ground) -> list[Command]:
     """a counter that the site's own records could not hold"""
     members = members_in(ground.next)
@@ -220,7 +220,7 @@ def root_of_another_version(ground: Ground) -> list[Command]:
     return _with_root(ground, 2, _root(other, 7, ground.keys.root_key, other.root_key), other)
 
 
-@attack(_FAMILY, "not signed by enough trusted keys")
+@attack(_FAMILY, "cannot be reached")
 def root_that_skips_one(ground: Ground) -> list[Command]:
     """a root of version 3 without the one between"""
     other = Keys()

@@ -200,7 +200,7 @@ def _valid(name: str) -> Callable[[], Iterator[bytes]]:
 
 def journals() -> Iterator[bytes]:
     from airlock.core.digest import digest_of
-    from airlock.formats.journal import Act, write_journal
+    from airlock.formats.journal import Act, write_act
 
     one = Act(
         act="install",
@@ -213,7 +213,8 @@ def journals() -> Iterator[bytes]:
         outcome="done",
         detail="",
     )
-    yield write_journal([one, replace(one, act="rollback", before=1, after=2, detail="a\nb")])
+    yield write_act(one) + write_act(replace(one, act="rollback", before=1, after=2, detail="a\nb"))
+    yield from _valid("journal")()
 
 
 def statements() -> Iterator[bytes]:
