@@ -1,18 +1,42 @@
 """Take originals out of a bundle, bit-exact."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from airlock.core.digest import digest_of_stream
-from airlock.core.expanded import form_named, rebuild_whole
+from airlock.core.canonical_json import MAX_SIZE
+from airlock.core.digest import chunks_of, digest_of_stream
+from airlock.core.expanded import Member, form_named, rebuild_whole
 from airlock.core.forms.registry import check_codecs
 from airlock.core.paths import safe_path
 from airlock.core.reporter import Reporter
-from airlock.errors import IntegrityError
-from airlock.formats.index import BundleIndex, IndexEntry
+from airlock.errors import IntegrityError, UsageError
+from airlock.formats.delta_index import MEMBER as DELTA
+from airlock.formats.index import BundleIndex, IndexEntry, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.atomic import replacing
 from airlock.storage.frames import opened
+
+
+def read_index(bundle: Archive) -> BundleIndex:
+    """Raises UsageError for a delta, IntegrityError for what is no bundle."""
+    if DELTA in bundle.members:
+        hint = "restore the bundle with `airlock apply` first"
+        raise UsageError(bundle.where, "not a bundle but a delta", hint=hint)
+    return parse_index(bundle.read("index.json", MAX_SIZE), f"{bundle.where}: index.json")
+
+
+def members_of(bundle: Archive, entry: IndexEntry) -> Iterator[Member]:
+    """The files inside one artifact, its expanded form checked before. Raises IntegrityError."""
+    expanded = entry.expanded
+    form = form_named(expanded.form, f"{bundle.where}: {entry.artifact.label}")
+    with bundle.open(entry.frame) as frame, tempfile.TemporaryFile() as scratch:
+        for chunk in chunks_of(
+            opened(frame, expanded.digest, expanded.size, f"{bundle.where}: {entry.frame}")
+        ):
+            scratch.write(chunk)
+        scratch.seek(0)
+        yield from form.members(scratch)
 
 
 def export(

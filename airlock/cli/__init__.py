@@ -18,6 +18,10 @@ COMMANDS = {
     "add": "add Python requirements to airlock.toml",
     "remove": "remove Python requirements from airlock.toml",
     "lock": "pin everything the manifest asks for, for every target",
+    "why": "show what needs a package",
+    "tree": "show who needs what",
+    "outdated": "show which pins could be newer",
+    "import": "take over the pins of another tool's lock",
     "fetch": "bring what the lock names into the store",
     "build": "make a bundle for each target",
     "delta": "make the update between two locked versions",
@@ -37,7 +41,7 @@ COMMANDS = {
     "history": "show what was done, when, by whom and how it went, and prove it",
     "inspect": "show what a bundle, delta or lock holds",
     "diff": "show what changed between two bundles or locks",
-    "export": "take the original files out of a bundle",
+    "export": "write what pip and uv install from: a lock in their terms, original files of a bundle",
 }
 """Name and summary of each command; `airlock.cli.NAME` has its `configure(parser)` and `run(arguments, session)`."""
 
@@ -63,9 +67,14 @@ def _run(arguments: list[str]) -> int:
         _refuse_unknown(arguments)
     parser = _parser(chosen)
     parsed = parser.parse_args(arguments)
-    module: ModuleType = importlib.import_module(f"airlock.cli.{parsed.command}")
+    module: ModuleType = importlib.import_module(_module(parsed.command))
     result = module.run(parsed, Session.from_environment(os.environ, quiet=parsed.quiet))
     return int(result or 0)
+
+
+def _module(command: str) -> str:
+    """Python keeps one of our words to itself."""
+    return f"airlock.cli.{'import_pins' if command == 'import' else command}"
 
 
 def _chosen(arguments: list[str]) -> str | None:
@@ -108,5 +117,5 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
             "-q", "--quiet", action="store_true", help="no progress and no notes, errors only"
         )
         if name == chosen:
-            importlib.import_module(f"airlock.cli.{name}").configure(command)
+            importlib.import_module(_module(name)).configure(command)
     return parser

@@ -4,9 +4,11 @@ Read with `tomllib`, written by the one canonical writer below: same content, sa
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
@@ -16,6 +18,7 @@ from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.rows import (
+    plain_text,
     read_artifact,
     read_encoder,
     read_health,
@@ -29,6 +32,7 @@ from airlock.formats.rows import (
 )
 
 VERSION = 1
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _HEAD = "# Written by `airlock lock`. Commit it; do not edit it.\n"
 
 
@@ -40,6 +44,30 @@ class LockedArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cutoff:
+    """The instant after which nothing on an index counts, fixed when it was locked."""
+
+    instant: str
+    """RFC 3339, in UTC, as `2026-08-01T00:00:00Z`."""
+    cooldown: str = ""
+    """What it was reckoned from, as `7 days`; empty where the manifest names the instant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A version that something else had chosen, for the next `airlock lock` to start from."""
+
+    name: str
+    version: str
+    source: str
+    """The file that said so."""
+    marker: str = ""
+    """PEP 508; empty where the version is meant for every target."""
+    files: tuple[tuple[str, str], ...] = ()
+    """File names, empty where they are not known, and their sha256 in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lockfile:
     project: Project
     encoder: Encoder
@@ -48,6 +76,9 @@ class Lockfile:
     targets: tuple[Target, ...]
     health: HealthCheck | None
     artifacts: tuple[LockedArtifact, ...]
+    cutoff: Cutoff | None = None
+    seeds: tuple[Seed, ...] = ()
+    """Where there are any, the lock is one to start from, and not yet one to build from."""
 
     def target(self, name: str, where: str = "airlock.lock") -> Target:
         for target in self.targets:
@@ -90,8 +121,11 @@ def parse_lockfile(data: bytes, where: str) -> Lockfile:
         targets=tuple(_target(table) for table in fields.tables("targets")),
         health=read_health(fields.table("health")) if "health" in fields else None,
         artifacts=tuple(_artifact(table) for table in fields.tables("artifacts")),
+        cutoff=_cutoff(fields.table("cutoff")) if "cutoff" in fields else None,
+        seeds=tuple(_seed(table) for table in fields.tables("seeds")),
     )
     fields.raw("health")
+    fields.raw("cutoff")
     fields.done()
     _check(fields, lockfile)
     return lockfile
@@ -101,6 +135,54 @@ def _inputs(fields: Fields) -> dict[str, Digest]:
     return {
         name: fields.parsed(name, lambda text, place: parse_digest(text, place)) for name in fields.items()
     }
+
+
+def _cutoff(fields: Fields) -> Cutoff:
+    cutoff = Cutoff(
+        instant=fields.parsed("instant", _instant),
+        cooldown=fields.parsed("cooldown", plain_text) if "cooldown" in fields else "",
+    )
+    fields.done()
+    return cutoff
+
+
+def _instant(text: str, place: str) -> str:
+    try:
+        if _INSTANT.fullmatch(text) and datetime.fromisoformat(text):
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"expected an instant, as 2026-08-01T00:00:00Z, found {text!r}")
+
+
+def _seed(fields: Fields) -> Seed:
+    files = []
+    for item in fields.texts("files", ()):
+        sha256, _, name = item.partition(" ")
+        parse_digest(f"sha256:{sha256}", f"{fields.where}: {fields.path}.files")
+        files.append((plain_text(name, "files"), sha256))
+    seed = Seed(
+        name=fields.parsed("name", plain_text),
+        version=fields.parsed("version", plain_text),
+        source=fields.parsed("source", plain_text),
+        marker=fields.parsed("marker", plain_text) if "marker" in fields else "",
+        files=tuple(files),
+    )
+    fields.done()
+    return seed
+
+
+def _write_cutoff(cutoff: Cutoff) -> dict[str, Any]:
+    return {"instant": cutoff.instant} | ({"cooldown": cutoff.cooldown} if cutoff.cooldown else {})
+
+
+def _write_seed(seed: Seed) -> dict[str, Any]:
+    table: dict[str, Any] = {"name": seed.name, "version": seed.version, "source": seed.source}
+    if seed.marker:
+        table["marker"] = seed.marker
+    if seed.files:
+        table["files"] = [f"{sha256} {name}".rstrip() for name, sha256 in seed.files]
+    return table
 
 
 def _target(fields: Fields) -> Target:
@@ -148,7 +230,11 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
         write_artifact(locked.artifact) | {"targets": sorted(locked.targets)}
         for locked in sorted(lockfile.artifacts, key=_order)
     ]
+    if lockfile.cutoff:
+        tables.append(("cutoff", _write_cutoff(lockfile.cutoff)))
     blocks = [f"{_HEAD}version = {VERSION}\n", _rows("targets", targets), _rows("artifacts", rows)]
+    if lockfile.seeds:
+        blocks.append(_rows("seeds", [_write_seed(seed) for seed in lockfile.seeds]))
     blocks += [
         f"[{name}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in table.items())
         for name, table in tables

@@ -4,17 +4,19 @@ put on the target. Code outside this package never mentions a kind by name; `reg
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest
 from airlock.core.expanded import Member
+from airlock.core.graph import Graph
 from airlock.core.paths import SafePath
 from airlock.core.reporter import Reporter
 from airlock.core.target import Target
 from airlock.core.web import Web
-from airlock.formats.lockfile import LockedArtifact, Lockfile
+from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
 from airlock.storage.store import Store
 
@@ -52,6 +54,46 @@ class PinRequest:
     near: NearSide
     previous: Lockfile | None
     upgrade: Upgrade
+    cutoff: datetime | None = None
+    """What was uploaded later does not exist; the answer of `Packages.cutoff`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Where a kind reads what its pinned artifacts say of themselves, the cheapest place first: a cache, the store, and
+    only then the network."""
+
+    cache: Path
+    store: Store
+    near: Callable[[], NearSide]
+    """Opens the network when it is called. Raises FetchError where there is to be none."""
+    contents: Callable[[Artifact], Iterator[Member]] | None = None
+    """Reads the files inside an artifact of a bundle, which then needs neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A lock or a bundle, and the manifest that it answers, if that is at hand. `where` names the file that holds it."""
+
+    lockfile: Lockfile
+    where: str
+    manifest: Manifest | None = None
+    manifest_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """One pin of one or more targets that could be newer. Versions; empty where there is none."""
+
+    name: str
+    locked: str
+    targets: tuple[str, ...]
+    allowed: str
+    """The newest that the target could take within the cutoff, whatever the requirements say."""
+    newest: str
+    """The newest that the target could take if there were no cutoff."""
+    yanked: str | None
+    """Why the locked file was withdrawn by its authors; None where it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +149,24 @@ class Kind(Protocol):
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         """Put the artifact's files into the room. `contents` reads them from the start, as often as it is called. Raises
         IntegrityError where they are not what their format demands."""
+
+
+@runtime_checkable
+class Packages(Protocol):
+    """What a kind can do besides where its artifacts have versions, need each other, and come from an index."""
+
+    def cutoff(
+        self, manifest: Manifest, where: str, previous: Cutoff | None, now: datetime | None
+    ) -> Cutoff | None:
+        """The instant after which nothing exists. `previous` stays where it says the same as the manifest; `now` is None
+        where the clock must not be asked."""
+
+    def graphs(self, locked: Locked, library: Library) -> tuple[Graph, ...]:
+        """Who needs what on each target. Raises FetchError or IntegrityError."""
+
+    def problems(self, locked: Locked, library: Library) -> tuple[str, ...]:
+        """What keeps the pins from answering the manifest on their targets: a sentence each. Raises FetchError or
+        IntegrityError."""
+
+    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
+        """Every pin that could be newer or was withdrawn. Raises FetchError."""

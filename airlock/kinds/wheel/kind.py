@@ -1,16 +1,18 @@
 """The kind `wheel`, put together. What a method needs is imported when it is called: most commands need little of it."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from airlock.core.artifact import Artifact
 from airlock.core.canonical_json import dumps
 from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import Member
-from airlock.formats.lockfile import LockedArtifact
+from airlock.core.graph import Graph
+from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
-from airlock.kinds import NearSide, PinRequest, Room
+from airlock.kinds import Library, Locked, NearSide, Newer, PinRequest, Room
 
 
 class WheelKind:
@@ -37,6 +39,7 @@ class WheelKind:
                     "requirements": [str(one) for one in section.requirements],
                     "constraints": [str(one) for one in section.constraints],
                     "exclude-newer": section.exclude_newer.isoformat() if section.exclude_newer else "",
+                    **({"cooldown": section.cooldown} if section.cooldown else {}),
                     "source": section.source or "",
                     "tree": _tree(section.source, directory) if section.source is not None else "",
                     "sources": dict(sorted(section.sources.items())),
@@ -59,6 +62,30 @@ class WheelKind:
         from airlock.kinds.wheel.place import place_wheel
 
         place_wheel(artifact, contents, room)
+
+    def cutoff(
+        self, manifest: Manifest, where: str, previous: Cutoff | None, now: datetime | None
+    ) -> Cutoff | None:
+        from airlock.kinds.wheel.cutoff import fixed
+        from airlock.kinds.wheel.section import read_section
+
+        section = read_section(manifest, where)
+        return fixed(section.exclude_newer, section.cooldown, previous, now)
+
+    def graphs(self, locked: Locked, library: Library) -> tuple[Graph, ...]:
+        from airlock.kinds.wheel.locked import graphs
+
+        return graphs(locked, library)
+
+    def problems(self, locked: Locked, library: Library) -> tuple[str, ...]:
+        from airlock.kinds.wheel.locked import problems
+
+        return problems(locked, library)
+
+    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
+        from airlock.kinds.wheel.newer import newer
+
+        return newer(locked, near)
 
 
 def _tree(source: str, directory: Path) -> Digest:

@@ -49,6 +49,15 @@ def read_metadata(file: WheelFile, near: NearSide) -> bytes:
         return data
 
 
+def cached(file: WheelFile, cache: Path) -> bytes | None:
+    """The METADATA of a wheel, if it was read before."""
+    place = _place(file, cache)
+    try:
+        return place.read_bytes() if place else None
+    except FileNotFoundError:
+        return None
+
+
 def _place(file: WheelFile, cache: Path) -> Path | None:
     """Named by the wheel's content, so it is good for ever; and by the index, for an index must not speak for the files of
     another."""

@@ -1,6 +1,7 @@
 """Bring a locked wheel into the store, from wherever its index has it today."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -10,8 +11,9 @@ from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide
 from airlock.kinds.download import download
 from airlock.kinds.wheel.client import fetch_page
+from airlock.kinds.wheel.metadata import read_metadata
 from airlock.kinds.wheel.own import rebuild
-from airlock.kinds.wheel.releases import absolute
+from airlock.kinds.wheel.releases import WheelFile, absolute
 
 
 def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
@@ -23,6 +25,12 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
         return
     url = _find(artifact, manifest.indexes if manifest else {}, near)
     download(url, artifact, near)
+
+
+def sought(artifact: Artifact, file: WheelFile, manifest: Manifest | None, near: NearSide) -> bytes:
+    """The METADATA of a locked wheel of an index, kept in the cache. Raises FetchError or IntegrityError."""
+    url = _find(artifact, manifest.indexes if manifest else {}, near)
+    return read_metadata(replace(file, url=url), near)
 
 
 def _find(artifact: Artifact, indexes: Mapping[str, str], near: NearSide) -> str:

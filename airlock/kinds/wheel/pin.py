@@ -1,6 +1,7 @@
 """Pin the requirements of every target to exact wheels."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -25,6 +26,8 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     if SECTION not in request.manifest.sections:
         return ()
     section = read_section(request.manifest, request.where)
+    if request.cutoff is not None:
+        section = replace(section, exclude_newer=request.cutoff)
     targets = [declared.target for declared in request.manifest.targets]
     own = build_own(section.source, request.near) if section.source is not None else None
     with IndexClient(request.near, section, request.manifest.indexes) as client:

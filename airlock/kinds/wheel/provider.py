@@ -8,6 +8,7 @@ index holds, never on the order in which answers arrive.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
@@ -17,8 +18,7 @@ from resolvelib import AbstractProvider
 from resolvelib.structs import RequirementInformation
 
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
-from airlock.kinds.wheel.releases import WheelFile, takes_python
-from airlock.kinds.wheel.shelf import Shelf
+from airlock.kinds.wheel.releases import Releases, WheelFile, takes_python
 
 PROMOTED_AFTER = 5
 """Conflicts after which a project is decided before others."""
@@ -67,6 +67,16 @@ class Question:
     """The project's own wheel, which no index has a say in."""
 
 
+class Facts(Protocol):
+    """What there is, on an index or in a lock; `shelf.Shelf` says what each is for."""
+
+    def releases(self, name: NormalizedName) -> Releases: ...
+    def metadata(self, file: WheelFile) -> Metadata | Unusable: ...
+    def expect(self, file: WheelFile) -> None: ...
+    def tried(self, file: WheelFile) -> None: ...
+    def foresee(self, name: NormalizedName, specifier: SpecifierSet) -> None: ...
+
+
 def asked(requirement: Requirement, parent: Candidate | None) -> Asked:
     return Asked(
         name=canonicalize_name(requirement.name),
@@ -77,7 +87,7 @@ def asked(requirement: Requirement, parent: Candidate | None) -> Asked:
 
 
 class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
-    def __init__(self, question: Question, shelf: Shelf) -> None:
+    def __init__(self, question: Question, shelf: Facts) -> None:
         self.question, self._shelf = question, shelf
         self.unusable: dict[tuple[NormalizedName, Version], str] = {}
         """Versions that were looked at and passed over, and why."""

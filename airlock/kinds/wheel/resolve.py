@@ -26,18 +26,24 @@ Preferred = Mapping[NormalizedName, tuple[Version, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What all targets of one lock have in common. `where` is the manifest's file name."""
+class Asking:
+    """What all targets of one lock are asked for. `where` is the manifest's file name."""
 
     section: PythonSection
     where: str
-    client: IndexClient
     own: Own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Asking):
+    """The same, and where answers come from."""
+
+    client: IndexClient
 
 
 def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     """One wheel for each project that the target needs. Raises ResolutionError, FetchError or IntegrityError."""
-    question = _question(task, target, preferred)
+    question = question_of(task, target, preferred)
     wanted = Wanted(target=target, exclude_newer=task.section.exclude_newer)
     shelf = Shelf(task.client, wanted, preferred, task.own)
     for root in question.roots:
@@ -56,7 +62,8 @@ def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     return _reached(question.roots, result.mapping, provider)
 
 
-def _question(task: Task, target: Target, preferred: Preferred) -> Question:
+def question_of(task: Asking, target: Target, preferred: Preferred) -> Question:
+    """What one target is asked for."""
     environment = target.environment()
     constraints: dict[NormalizedName, tuple[SpecifierSet, ...]] = {}
     for one in _applying(task.section.constraints, environment, task.where):

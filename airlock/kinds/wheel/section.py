@@ -11,6 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from airlock.core.fields import Fields
 from airlock.errors import UsageError
 from airlock.formats.manifest import Manifest
+from airlock.kinds.wheel.cutoff import read_cooldown
 
 SECTION = "python"
 DEFAULT = "default"
@@ -25,6 +26,8 @@ class PythonSection:
     """Sorted; they narrow what is asked for elsewhere and ask for nothing."""
     exclude_newer: datetime | None
     """Aware; files uploaded later do not exist."""
+    cooldown: str | None
+    """As `7 days`; how long a file must have been on its index."""
     source: str | None
     """The project's own tree, relative to the manifest."""
     sources: Mapping[NormalizedName, str]
@@ -41,6 +44,7 @@ def read_section(manifest: Manifest, where: str) -> PythonSection:
         requirements=_requirements(fields, "requirements", _check_requirement),
         constraints=_requirements(fields, "constraints", _check_constraint),
         exclude_newer=_exclude_newer(fields),
+        cooldown=read_cooldown(fields),
         source=_source(fields),
         sources=_sources(fields, manifest),
     )

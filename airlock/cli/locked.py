@@ -1,0 +1,127 @@
+"""A lock or a bundle, opened for commands that ask who needs what."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airlock.cli.session import Session
+from airlock.errors import FetchError
+
+if TYPE_CHECKING:
+    from airlock.formats.index import BundleIndex
+    from airlock.formats.lockfile import Lockfile
+    from airlock.formats.manifest import Manifest
+    from airlock.kinds import Library, Locked, NearSide
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    from airlock.cli.arguments import existing
+
+    parser.add_argument(
+        "file",
+        type=existing,
+        nargs="?",
+        default=Path("airlock.lock"),
+        metavar="FILE",
+        help="a lock or a bundle (default: %(default)s)",
+    )
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target", action="append", metavar="NAME", help="of this target alone (may be repeated)"
+    )
+
+
+@contextmanager
+def opened(path: Path, session: Session) -> "Iterator[tuple[Locked, Library]]":
+    """A lock with the manifest beside it, and a library that opens the network when it has to; or a bundle, which has
+    everything in it."""
+    if is_bundle(path):
+        with _bundle(path, session) as found:
+            yield found
+        return
+    from airlock.cli.workshop import read_lock
+    from airlock.kinds import Locked
+
+    lockfile = read_lock(path)
+    name = path.with_suffix(".toml")
+    locked = Locked(
+        lockfile=lockfile, where=path.name, manifest=manifest_beside(path), manifest_name=name.name
+    )
+    with library(session, path.absolute().parent) as shelves:
+        yield locked, shelves
+
+
+def is_bundle(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(262)[257:] == b"ustar"
+
+
+def manifest_beside(lock: Path) -> "Manifest | None":
+    from airlock.formats.manifest import parse_manifest
+    from airlock.kinds.registry import sections
+
+    path = lock.with_suffix(".toml")
+    return parse_manifest(path.read_bytes(), path.name, sections()) if path.is_file() else None
+
+
+@contextmanager
+def library(session: Session, directory: Path) -> "Iterator[Library]":
+    from airlock.kinds import Library
+    from airlock.storage.store import Store
+
+    with ExitStack() as stack:
+        found: list[NearSide] = []
+
+        def near() -> "NearSide":
+            if not found:
+                from airlock.cli.near import near_side
+
+                found.append(stack.enter_context(near_side(session, directory)))
+            return found[0]
+
+        yield Library(cache=session.cache, store=Store(session.cache / "store"), near=near)
+
+
+@contextmanager
+def _bundle(path: Path, session: Session) -> "Iterator[tuple[Locked, Library]]":
+    from airlock.airgapped.export import members_of, read_index
+    from airlock.kinds import Library, Locked
+    from airlock.storage.archive import Archive
+    from airlock.storage.store import Store
+
+    def no_network() -> "NearSide":
+        raise FetchError(str(path), "a bundle is read without a network")
+
+    with path.open("rb") as stream, tempfile.TemporaryDirectory() as scratch:
+        archive = Archive(stream, str(path))
+        index = read_index(archive)
+        entries = {entry.artifact.digest: entry for entry in index.entries}
+        yield (
+            Locked(lockfile=_as_lock(index), where=path.name),
+            Library(
+                cache=Path(scratch),
+                store=Store(Path(scratch)),
+                near=no_network,
+                contents=lambda artifact: members_of(archive, entries[artifact.digest]),
+            ),
+        )
+
+
+def _as_lock(index: "BundleIndex") -> "Lockfile":
+    from airlock.formats.lockfile import LockedArtifact, Lockfile
+
+    return Lockfile(
+        project=index.project,
+        encoder=index.encoder,
+        inputs={},
+        targets=(index.target,),
+        health=index.health,
+        artifacts=tuple(
+            LockedArtifact(artifact=entry.artifact, targets=(index.target.name,)) for entry in index.entries
+        ),
+    )
