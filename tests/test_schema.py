@@ -126,9 +126,10 @@ DIGESTS = st.binary(max_size=4).map(digest_of)
 TARGETS = st.builds(
     Target,
     name=NAMES,
-    python=st.sampled_from(["3.11", "3.12.4"]),
-    platform=st.sampled_from(["manylinux_2_28_x86_64", "musllinux_1_2_aarch64"]),
+    python=st.sampled_from(["3.11", "3.12.4", "3.14t"]),
+    platform=st.sampled_from(["manylinux_2_28_x86_64", "musllinux_1_2_aarch64", "win32"]),
     prefix=st.sampled_from(["", "/opt/plant"]),
+    markers=st.sampled_from([(), (("platform_release", "6.1"),)]),
 )
 ARTIFACTS = st.builds(
     Artifact,

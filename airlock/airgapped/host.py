@@ -2,10 +2,11 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.tags import platform_tags
@@ -15,11 +16,12 @@ from airlock.core.target import Target
 from airlock.errors import TargetError
 
 _QUESTION = """
-import json, os, platform, sys
+import json, os, platform, sys, sysconfig
 path = sys.executable
 if sys.prefix != sys.base_prefix:
     path = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
-print(json.dumps([os.path.abspath(path), platform.python_version(), sys.implementation.name]))
+threads = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+print(json.dumps([os.path.abspath(path), platform.python_version(), sys.implementation.name, threads]))
 """
 _PATIENCE = 30
 """Seconds for an interpreter to start."""
@@ -31,11 +33,15 @@ class Interpreter:
     """Of the base installation, not of a virtual environment."""
     version: str
     implementation: str
+    free_threaded: bool = False
 
     def fits(self, target: Target) -> bool:
         version = Version(self.version)
+        if "python_full_version" in target.exact and version != target.python_full:
+            return False
         return (
             self.implementation == "cpython"
+            and self.free_threaded == target.free_threaded
             and (version.major, version.minor) == target.python_minor
             and version >= target.python_full
         )
@@ -53,13 +59,17 @@ class Host:
     """The real path of the site."""
     inodes: int | None = None
     """How many more files, links and folders its file system takes; None where it does not count them."""
+    markers: Mapping[str, str] = field(default_factory=dict)
+    """The values of `platform_release` and `platform_version` (PEP 508)."""
 
 
 def this_host(root: Path, target: Target, python: str | None, environment: Mapping[str, str]) -> Host:
     """Ask the machine. `python` is the one interpreter that the user wants, else those on `PATH` and airlock's own are
     looked at. Raises TargetError where that one does not run."""
     candidates = [python] if python else list(_candidates(target, environment))
-    found = [interpreter for path in candidates if (interpreter := _ask(path, must=python is not None))]
+    found = [
+        interpreter for path in candidates if (interpreter := ask_interpreter(path, must=python is not None))
+    ]
     room = os.statvfs(_existing(root))
     return Host(
         platforms=tuple(platform_tags()),
@@ -67,7 +77,12 @@ def this_host(root: Path, target: Target, python: str | None, environment: Mappi
         free=room.f_bavail * room.f_frsize,
         root=str(root.resolve()),
         inodes=room.f_favail if room.f_files else None,
+        markers=platform_markers(),
     )
+
+
+def platform_markers() -> dict[str, str]:
+    return {"platform_release": platform.release(), "platform_version": platform.version()}
 
 
 def _candidates(target: Target, environment: Mapping[str, str]) -> Iterator[str]:
@@ -79,17 +94,18 @@ def _candidates(target: Target, environment: Mapping[str, str]) -> Iterator[str]
     yield sys.executable
 
 
-def _ask(path: str, must: bool) -> Interpreter | None:
+def ask_interpreter(path: str, must: bool) -> Interpreter | None:
+    """What the Python at `path` is; where it does not run, None, or TargetError if it `must`."""
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _QUESTION], capture_output=True, check=True, timeout=_PATIENCE
         )
-        base, version, implementation = json.loads(answer.stdout)
+        base, version, implementation, threads = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         if must:
             raise TargetError(path, f"not a Python interpreter that runs, {_why(error)}") from error
         return None
-    return Interpreter(path=base, version=version, implementation=implementation)
+    return Interpreter(path=base, version=version, implementation=implementation, free_threaded=threads)
 
 
 def _why(error: Exception) -> str:

@@ -27,6 +27,9 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
     TargetError."""
     target = index.target
     where = f"target {target.name}"
+    if not target.on.is_linux:
+        hint = "take its wheels out with `airlock export --wheels DIR`, and install them with pip there"
+        raise TargetError(where, f"airlock installs on Linux, not on {target.platform}", hint=hint)
     if target.platform not in host.platforms:
         raise TargetError(
             where,
@@ -38,6 +41,7 @@ def check_machine(index: BundleIndex, frames: int, host: Host) -> Interpreter:
     if target.prefix and str(Path(target.prefix).resolve()) != host.root:
         hint = f"install with --root {target.prefix}"
         raise TargetError(where, "made for another root", expected=target.prefix, found=host.root, hint=hint)
+    _check_markers(target, host)
     interpreter = _interpreter(target, host)
     needed = sum(entry.expanded.size for entry in index.entries) + frames + _RESERVE
     if host.free < needed:
@@ -81,6 +85,19 @@ def check_codecs_of(index: BundleIndex, kinds: KindNamed) -> None:
         check_codecs(artifact, expanded.file_codecs if opened else expanded.codecs)
 
 
+def _check_markers(target: Target, host: Host) -> None:
+    """What was locked may depend on the very value that the target states."""
+    for name, expected in target.markers:
+        if name in host.markers and host.markers[name] != expected:
+            raise TargetError(
+                f"target {target.name}",
+                f"made for another {name}",
+                expected=expected,
+                found=host.markers[name],
+                hint="lock for what `airlock target show` prints on this machine",
+            )
+
+
 def _interpreter(target: Target, host: Host) -> Interpreter:
     for interpreter in host.interpreters:
         if interpreter.fits(target):
@@ -90,10 +107,18 @@ def _interpreter(target: Target, host: Host) -> Interpreter:
     raise TargetError(
         f"target {target.name}",
         "no Python that fits",
-        expected=f"CPython {major}.{minor}, {target.python_full} or newer",
+        expected=_expected_python(target),
         found=found or "none",
         hint=f"install python{major}.{minor}, or name it with --python",
     )
+
+
+def _expected_python(target: Target) -> str:
+    major, minor = target.python_minor
+    kind = "free-threaded CPython" if target.free_threaded else "CPython"
+    if "python_full_version" in target.exact:
+        return f"{kind} {target.python_full}, no other"
+    return f"{kind} {major}.{minor}, {target.python_full} or newer"
 
 
 def check_site(site: Site, signed: SignedIndex, allow_downgrade: bool) -> bool:

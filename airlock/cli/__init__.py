@@ -25,6 +25,7 @@ COMMANDS = {
     "fetch": "bring what the lock names into the store",
     "build": "make a bundle for each target",
     "delta": "make the update between two locked versions",
+    "target": "show this machine as a target for airlock.toml",
     "key": "make, import and show signing keys",
     "trust": "make, rotate and sign the trust roots that a site pins",
     "sign": "sign a bundle or delta",

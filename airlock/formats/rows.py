@@ -53,15 +53,18 @@ def read_target(fields: Fields) -> Target:
     name = fields.parsed("name", _name)
     prefix = fields.parsed("prefix", plain_text) if "prefix" in fields else ""
     python, platform = fields.text("python"), fields.text("platform")
+    exact = fields.table("markers")
+    markers = tuple((key, exact.parsed(key, plain_text)) for key in sorted(exact.items()))
     try:
-        return Target(name=name, python=python, platform=platform, prefix=prefix)
+        return Target(name=name, python=python, platform=platform, prefix=prefix, markers=markers)
     except ValueError as error:
         raise fields.fault("", str(error)) from error
 
 
 def write_target(target: Target) -> dict[str, Any]:
-    table = {"name": target.name, "python": target.python, "platform": target.platform}
-    return table | ({"prefix": target.prefix} if target.prefix else {})
+    table: dict[str, Any] = {"name": target.name, "python": target.python, "platform": target.platform}
+    table |= {"prefix": target.prefix} if target.prefix else {}
+    return table | ({"markers": target.exact} if target.markers else {})
 
 
 def read_encoder(fields: Fields) -> Encoder:
