@@ -44,6 +44,7 @@ def fetch(
     wanted = _wanted(lockfile, targets)
     absent = [artifact for artifact in wanted if artifact.digest not in near.store]
     present = tuple(artifact for artifact in wanted if artifact.digest in near.store)
+    near = replace(near, locked=lockfile.artifacts)
     failures = _obtain_all(absent, manifest, near, jobs, kind_of) if absent else []
     if len(failures) == 1:
         raise failures[0]

@@ -33,6 +33,7 @@ from airlock.formats.rows import (
 
 VERSION = 1
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_BUILD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*==[a-z0-9.+!]{1,200} on 3\.[0-9]{1,3}")
 _HEAD = "# Written by `airlock lock`. Commit it; do not edit it.\n"
 
 
@@ -41,6 +42,9 @@ class LockedArtifact:
     artifact: Artifact
     targets: tuple[str, ...]
     """The names of the targets that use it, sorted."""
+    builds: tuple[str, ...] = ()
+    """The wheels that it is a tool to build, as `docopt==0.6.2 on 3.11` with the Python that builds, sorted. What has no
+    targets besides never crosses the gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,14 @@ def _target(fields: Fields) -> Target:
 
 
 def _artifact(fields: Fields) -> LockedArtifact:
-    locked = LockedArtifact(artifact=read_artifact(fields), targets=fields.texts("targets"))
+    locked = LockedArtifact(
+        artifact=read_artifact(fields),
+        targets=fields.texts("targets", ()),
+        builds=fields.texts("builds", ()),
+    )
+    for number, label in enumerate(locked.builds):
+        if not _BUILD.fullmatch(label):
+            raise fields.fault(f"builds[{number}]", f"expected as 'docopt==0.6.2 on 3.11', found {label!r}")
     fields.done()
     return locked
 
@@ -204,8 +215,8 @@ def _check(fields: Fields, lockfile: Lockfile) -> None:
     seen: set[tuple[str, str, str]] = set()
     for number, locked in enumerate(lockfile.artifacts):
         place = f"artifacts[{number}]"
-        if not locked.targets:
-            raise fields.fault(f"{place}.targets", "expected a target, found none")
+        if not locked.targets and not locked.builds:
+            raise fields.fault(f"{place}.targets", "expected a target, or what it builds, found neither")
         for target in locked.targets:
             if target not in known:
                 raise fields.fault(f"{place}.targets", f"no such target: {target!r}")
@@ -226,10 +237,7 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
     if lockfile.health:
         tables.append(("health", write_health(lockfile.health)))
     targets = [write_target(target) for target in sorted(lockfile.targets, key=lambda target: target.name)]
-    rows = [
-        write_artifact(locked.artifact) | {"targets": sorted(locked.targets)}
-        for locked in sorted(lockfile.artifacts, key=_order)
-    ]
+    rows = [write_artifact(one.artifact) | _uses(one) for one in sorted(lockfile.artifacts, key=_order)]
     if lockfile.cutoff:
         tables.append(("cutoff", _write_cutoff(lockfile.cutoff)))
     blocks = [f"{_HEAD}version = {VERSION}\n", _rows("targets", targets), _rows("artifacts", rows)]
@@ -242,9 +250,16 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
     return "\n".join(blocks).encode()
 
 
-def _order(locked: LockedArtifact) -> tuple[str, str, str, str, tuple[str, ...]]:
+def _uses(locked: LockedArtifact) -> dict[str, list[str]]:
+    """Only what is not empty."""
+    uses = {"targets": sorted(locked.targets), "builds": sorted(locked.builds)}
+    return {key: names for key, names in uses.items() if names}
+
+
+def _order(locked: LockedArtifact) -> tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]]:
     artifact = locked.artifact
-    return artifact.kind, artifact.name, artifact.version, artifact.file, tuple(sorted(locked.targets))
+    uses = tuple(sorted(locked.targets)), tuple(sorted(locked.builds))
+    return artifact.kind, artifact.name, artifact.version, artifact.file, *uses
 
 
 def _rows(name: str, tables: list[dict[str, Any]]) -> str:

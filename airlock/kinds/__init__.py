@@ -44,6 +44,8 @@ class NearSide:
     default_index: Callable[[], str]
     """The URL of the simple index that the user's pip is configured for; asked only when it is needed."""
     reporter: Reporter
+    locked: tuple[LockedArtifact, ...] = ()
+    """Everything that the lock at hand has, where one is fetched from: what is built again is built with its tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

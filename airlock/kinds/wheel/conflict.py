@@ -107,7 +107,10 @@ class Explainer:
         only = sorted(((v, row["filename"]) for row, v in sdists(page, name) if admits(v)), reverse=True)
         if only:
             version, file = only[0]
-            hint = f"airlock takes wheels only: ask for a version of {name} that has one, or provide one on an index of yours"
+            hint = (
+                f'have it built, which runs its code on this machine: [python.build] packages = ["{name}"]; or ask for '
+                f"a version of {name} that has a wheel"
+            )
             return f"{name} {version} has only a source distribution ({file})", hint
         return None
 

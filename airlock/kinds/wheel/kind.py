@@ -30,7 +30,7 @@ class WheelKind:
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         """The names of indexes count and their URLs do not: a mirror changes nothing."""
-        from airlock.kinds.wheel.section import read_section
+        from airlock.kinds.wheel.section import build_words, read_section
 
         section = read_section(manifest, where)
         return digest_of(
@@ -42,6 +42,7 @@ class WheelKind:
                     **({"cooldown": section.cooldown} if section.cooldown else {}),
                     "source": section.source or "",
                     "tree": _tree(section.source, directory) if section.source is not None else "",
+                    **build_words(section.build),
                     "sources": dict(sorted(section.sources.items())),
                     "targets": [write_target(declared.target) for declared in manifest.targets],
                 }
@@ -90,7 +91,7 @@ class WheelKind:
 
 def _tree(source: str, directory: Path) -> Digest:
     """A digest of everything in the project's own tree that can change its wheel."""
-    from airlock.kinds.wheel.source import tree_digest
+    from airlock.kinds.wheel.building.trees import tree_digest
 
     found: Digest = tree_digest(directory / source)
     return found

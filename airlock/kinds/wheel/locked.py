@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -132,7 +132,7 @@ def _description(artifact: Artifact, file: WheelFile, locked: Locked, library: L
     if (data := cached(file, library.cache)) is not None:
         return data
     if artifact.digest not in library.store:
-        near = library.near()
+        near = replace(library.near(), locked=locked.lockfile.artifacts)
         if artifact.origin.keys() == {"index"}:
             return sought(artifact, file, locked.manifest, near)
         obtain(artifact, locked.manifest, near)

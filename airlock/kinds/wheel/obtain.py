@@ -1,4 +1,4 @@
-"""Bring a locked wheel into the store, from wherever its index has it today."""
+"""Bring a locked wheel into the store: from wherever its index has it today, or built again from its source."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,13 +6,13 @@ from dataclasses import replace
 from packaging.utils import NormalizedName, canonicalize_name
 
 from airlock.core.artifact import Artifact
-from airlock.errors import FetchError
+from airlock.core.digest import Digest, parse_digest
+from airlock.errors import FetchError, IntegrityError
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide
-from airlock.kinds.download import download
+from airlock.kinds.download import download, download_unmeasured
 from airlock.kinds.wheel.client import fetch_page
 from airlock.kinds.wheel.metadata import read_metadata
-from airlock.kinds.wheel.own import rebuild
 from airlock.kinds.wheel.releases import WheelFile, absolute
 
 
@@ -20,27 +20,71 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
     """See `Kind.obtain`. Without a manifest only the default index is known."""
     if artifact.digest in near.store:
         return
-    if "source" in artifact.origin:
-        rebuild(artifact, manifest, near)
+    if "source" in artifact.origin or "sdist" in artifact.origin:
+        _build(artifact, manifest, near)
         return
-    url = _find(artifact, manifest.indexes if manifest else {}, near)
+    url = _find(artifact, artifact.file, manifest.indexes if manifest else {}, near)
     download(url, artifact, near)
 
 
 def sought(artifact: Artifact, file: WheelFile, manifest: Manifest | None, near: NearSide) -> bytes:
     """The METADATA of a locked wheel of an index, kept in the cache. Raises FetchError or IntegrityError."""
-    url = _find(artifact, manifest.indexes if manifest else {}, near)
+    url = _find(artifact, artifact.file, manifest.indexes if manifest else {}, near)
     return read_metadata(replace(file, url=url), near)
 
 
-def _find(artifact: Artifact, indexes: Mapping[str, str], near: NearSide) -> str:
+def _build(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
+    from airlock.kinds.wheel.rebuild import locked_tools, rebuild, rebuild_own
+    from airlock.kinds.wheel.sdists import stored_source
+
+    tools = locked_tools(artifact, near)
+    for tool in tools:
+        obtain(tool, manifest, near)
+    if "source" in artifact.origin:
+        rebuild_own(artifact, manifest, tools, near)
+        return
+    _check_allowed(artifact, manifest)
+    file = artifact.origin["sdist"]
+    digest = parse_digest(f"sha256:{artifact.origin.get('sdist-sha256', '')}", f"{artifact.label}: origin")
+    _fetch_sdist(artifact, file, digest, manifest, near)
+    label = f"{artifact.name} {artifact.version}"
+    rebuild(artifact, stored_source(label, file, digest, near.store), tools, near)
+
+
+def _check_allowed(artifact: Artifact, manifest: Manifest | None) -> None:
+    """A build runs the package's code, so a lockfile alone may not ask for it."""
+    from airlock.kinds.wheel.section import SECTION, read_section
+
+    declared = manifest is not None and SECTION in manifest.sections
+    if (
+        manifest
+        and declared
+        and read_section(manifest, "airlock.toml").build.allows(canonicalize_name(artifact.name))
+    ):
+        return
+    raise IntegrityError(
+        artifact.label,
+        "is to be built from source, and no manifest beside the lock allows that",
+        hint=f'airlock.toml allows it: [python.build] packages = ["{artifact.name}"]; it runs the code of the package',
+    )
+
+
+def _fetch_sdist(
+    artifact: Artifact, file: str, digest: Digest, manifest: Manifest | None, near: NearSide
+) -> None:
+    if digest not in near.store:
+        url = _find(artifact, file, manifest.indexes if manifest else {}, near)
+        download_unmeasured(url, digest, file, near)
+
+
+def _find(artifact: Artifact, file: str, indexes: Mapping[str, str], near: NearSide) -> str:
     """Where the file is today: the lock holds no locations."""
     index = artifact.origin.get("index", "")
     name: NormalizedName = canonicalize_name(artifact.name)
     page = fetch_page(name, index, indexes, near)
     for row in page.rows:
         address = absolute(row.get("url"), page)
-        if row.get("filename") == artifact.file and address:
+        if row.get("filename") == file and address:
             return address
     hint = "use a mirror that still has it, or pin another version with `airlock lock`"
-    raise FetchError(f"index {index}: {name}", f"{artifact.file} is not there", hint=hint)
+    raise FetchError(f"index {index}: {name}", f"{file} is not there", hint=hint)

@@ -4,49 +4,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import Version
+from packaging.utils import NormalizedName
 
 from airlock.core.artifact import Artifact
-from airlock.core.digest import digest_of
+from airlock.core.target import Target
 from airlock.errors import IntegrityError, ResolutionError
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide
+from airlock.kinds.wheel.building.builder import BuiltWheel
+from airlock.kinds.wheel.building.trees import SHOWN, tree_source, untracked
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata
 from airlock.kinds.wheel.releases import WheelFile
+from airlock.kinds.wheel.sdists import Sdists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWheel:
     files: Mapping[NormalizedName, tuple[WheelFile, Metadata]]
+    built: BuiltWheel
 
 
-def build_own(source: str, near: NearSide) -> OwnWheel:
-    """Build the tree, put the wheel into the store. Raises UsageError or ResolutionError where it cannot be built."""
-    from airlock.kinds.wheel.source import build_source
-
-    built = build_source(near.directory / source, near.reporter)
-    digest, size = near.store.put([built.data], where=built.file)
-    name, version = canonicalize_name(built.name), Version(built.version)
+def build_own(source: str, target: Target, sdists: Sdists, near: NearSide) -> OwnWheel:
+    """The tree's wheel for one target, in the store. Raises UsageError or ResolutionError where it cannot be built."""
+    tree = near.directory / source
+    built = sdists.tree(tree_source(own_label(tree), tree), target)
     try:
-        metadata = parse_metadata(built.metadata.encode(), built.file, name, version)
+        metadata = parse_metadata(built.metadata, built.file, built.name, built.version)
     except Unusable as error:
         raise ResolutionError(source, str(error)) from error
     file = WheelFile(
-        name=name,
-        version=version,
+        name=built.name,
+        version=built.version,
         file=built.file,
         index="",
         url="",
-        digest=digest,
-        size=size,
+        digest=built.digest,
+        size=built.size,
         metadata=None,
         yanked=None,
     )
-    return OwnWheel(files={name: (file, metadata)})
+    return OwnWheel(files={built.name: (file, metadata)}, built=built)
 
 
-def _tree(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Path:
+def warn_untracked(source: str, near: NearSide) -> None:
+    """Somebody may wait for a new file to be in the wheel."""
+    if found := untracked(near.directory / source):
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        near.reporter.warn(
+            f"not in the project's wheel, as git does not track it: {', '.join(found[:SHOWN])}{more}; `git add` it if it should be"
+        )
+
+
+def own_label(tree: Path) -> str:
+    return tree.resolve().name or str(tree)
+
+
+def own_tree(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Path:
     """Building runs the tree's code, so a lockfile alone may name no tree but one below it; what the user's own manifest
     names as well may be elsewhere."""
     source = artifact.origin["source"]
@@ -62,20 +75,3 @@ def _tree(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Path
             hint="fetch with the airlock.toml beside the lock, after a look at its [python] source",
         )
     return tree
-
-
-def rebuild(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
-    """Build the locked wheel again, where the store does not have it. Raises IntegrityError where it differs."""
-    from airlock.kinds.wheel.source import build_source
-
-    built = build_source(_tree(artifact, manifest, near), near.reporter)
-    found = digest_of(built.data)
-    if found != artifact.digest:
-        raise IntegrityError(
-            artifact.origin["source"],
-            f"the source tree makes another {built.file} than the lock has",
-            expected=artifact.digest,
-            found=found,
-            hint="check out the tree that was locked, or run `airlock lock`",
-        )
-    near.store.put([built.data], artifact.digest, artifact.file)

@@ -8,14 +8,16 @@ from packaging.version import Version
 
 from airlock.core.artifact import Artifact
 from airlock.core.target import Target
-from airlock.errors import IntegrityError, ResolutionError
+from airlock.errors import IntegrityError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.kinds import NearSide, PinRequest, Upgrade
 from airlock.kinds.download import download_unmeasured
+from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
-from airlock.kinds.wheel.own import OwnWheel, build_own
-from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version, tag_ranks
+from airlock.kinds.wheel.own import OwnWheel, build_own, warn_untracked
+from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Pins, Preferred, Task, resolve
+from airlock.kinds.wheel.sdists import Sdists, built_artifact, how_built, sdist_origin
 from airlock.kinds.wheel.section import SECTION, PythonSection, read_section
 
 KIND = "wheel"
@@ -29,22 +31,73 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     if request.cutoff is not None:
         section = replace(section, exclude_newer=request.cutoff)
     targets = [declared.target for declared in request.manifest.targets]
-    own = build_own(section.source, request.near) if section.source is not None else None
     with IndexClient(request.near, section, request.manifest.indexes) as client:
-        task = Task(section=section, where=request.where, client=client, own=own.files if own else {})
-        pins = _resolve_all(task, targets, request)
-    return _rows(pins, section, own, request)
+        sdists = Sdists(request, section, client)
+        pinned = _Pinned(request, section, sdists)
+        task = Task(section=section, where=request.where, client=client, own={}, sdists=sdists)
+        for target in targets:
+            pinned.take(task, target)
+        return pinned.rows()
 
 
-def _resolve_all(task: Task, targets: Iterable[Target], request: PinRequest) -> dict[str, Pins]:
-    """One target after the other, in the manifest's order, each inclined to what those before it got."""
-    pins: dict[str, Pins] = {}
-    for target in targets:
-        for file, _ in task.own.values():
-            _check_own(file, target, request.where)
-        preferred = _preferred(target, request.previous, request.upgrade, pins.values())
-        pins[target.name] = resolve(task, target, preferred)
-    return pins
+class _Pinned:
+    """What each target gets, one after the other in the manifest's order, each inclined to what those before it got."""
+
+    def __init__(self, request: PinRequest, section: PythonSection, sdists: Sdists) -> None:
+        self._request, self._section, self._sdists = request, section, sdists
+        self._pins: dict[str, Pins] = {}
+        self._found: dict[tuple[object, ...], Artifact] = {}
+        self._targets: dict[tuple[object, ...], set[str]] = {}
+        self._builds: dict[tuple[object, ...], set[str]] = {}
+        if section.source is not None:
+            warn_untracked(section.source, request.near)
+
+    def take(self, task: Task, target: Target) -> None:
+        own = self._own(target)
+        task = replace(task, own=own.files if own else {})
+        preferred = _preferred(target, self._request.previous, self._request.upgrade, self._pins.values())
+        self._pins[target.name] = pins = resolve(task, target, preferred)
+        for file in pins.values():
+            key = self._key(self._artifact(file, own, target))
+            self._targets.setdefault(key, set()).add(target.name)
+
+    def _key(self, artifact: Artifact) -> tuple[object, ...]:
+        key = (artifact.name, artifact.file, artifact.digest, *sorted(artifact.origin.items()))
+        self._found.setdefault(key, artifact)
+        return key
+
+    def _own(self, target: Target) -> OwnWheel | None:
+        if self._section.source is None:
+            return None
+        return build_own(self._section.source, target, self._sdists, self._request.near)
+
+    def _artifact(self, file: WheelFile, own: OwnWheel | None, target: Target) -> Artifact:
+        if own is not None and file.name in own.files:
+            self._built_with(own.built)
+            return built_artifact(own.built, {"source": str(self._section.source), **how_built(own.built)})
+        _check_yanked(file, self._request)
+        if file.is_sdist:
+            built, sdist = self._sdists.wheel(file, target)
+            self._built_with(built)
+            return built_artifact(built, sdist_origin(built, sdist))
+        return _artifact(_whole(file, self._request.near), {"index": file.index})
+
+    def _built_with(self, built: BuiltWheel) -> None:
+        for row in built.rows:
+            self._builds.setdefault(self._key(row.artifact), set()).update(row.builds)
+
+    def rows(self) -> tuple[LockedArtifact, ...]:
+        """One for each file, whatever uses it."""
+        rows = tuple(
+            LockedArtifact(
+                artifact=artifact,
+                targets=tuple(sorted(self._targets.get(key, ()))),
+                builds=tuple(sorted(self._builds.get(key, ()))),
+            )
+            for key, artifact in self._found.items()
+        )
+        _check_unchanged(rows, self._request)
+        return rows
 
 
 def _preferred(
@@ -66,42 +119,8 @@ def _previous_pins(
     locked = sorted(previous.artifacts if previous else (), key=lambda one: target.name not in one.targets)
     for one in locked:
         version = parsed_version(one.artifact.version)
-        if one.artifact.kind == KIND and version and upgrade.keeps(one.artifact.name):
+        if one.artifact.kind == KIND and one.targets and version and upgrade.keeps(one.artifact.name):
             yield canonicalize_name(one.artifact.name), version
-
-
-def _check_own(file: WheelFile, target: Target, where: str) -> None:
-    parts = file.file.removesuffix(".whl").split("-")[-3:]
-    tags = [
-        f"{a}-{b}-{c}" for a in parts[0].split(".") for b in parts[1].split(".") for c in parts[2].split(".")
-    ]
-    if not any(tag in tag_ranks(target) for tag in tags):
-        raise ResolutionError(
-            where,
-            f"the project's own wheel does not fit target {target.name}",
-            expected=f"a wheel for {target.platform}",
-            found=file.file,
-            hint="airlock builds the project itself only where it is pure Python: put wheels of it on an index",
-        )
-
-
-def _rows(
-    pins: Mapping[str, Pins], section: PythonSection, own: OwnWheel | None, request: PinRequest
-) -> tuple[LockedArtifact, ...]:
-    users: dict[WheelFile, list[str]] = {}
-    for target, files in pins.items():
-        for file in files.values():
-            users.setdefault(file, []).append(target)
-    rows = []
-    for file, targets in users.items():
-        if own is not None and file.name in own.files:
-            origin = {"source": str(section.source)}
-        else:
-            file, origin = _whole(file, request.near), {"index": file.index}
-            _check_yanked(file, request)
-        rows.append(LockedArtifact(artifact=_artifact(file, origin), targets=tuple(sorted(targets))))
-    _check_unchanged(rows, request)
-    return tuple(rows)
 
 
 def _whole(file: WheelFile, near: NearSide) -> WheelFile:
@@ -144,7 +163,7 @@ def _check_unchanged(rows: Iterable[LockedArtifact], request: PinRequest) -> Non
     for row in rows:
         artifact = row.artifact
         old = before.get((artifact.file, artifact.origin.get("index")))
-        if old is not None and old.digest != artifact.digest and "index" in artifact.origin:
+        if old is not None and old.digest != artifact.digest and artifact.origin.keys() == {"index"}:
             raise IntegrityError(
                 f"index {artifact.origin['index']}: {artifact.file}",
                 "the index offers another file than the lock has",

@@ -1,4 +1,5 @@
-"""Which files of an index page a target can use: wheels alone, one for each version, the best by the target's tags."""
+"""Which files of an index page a target can use, one for each version: the best wheel by the target's tags, or the source
+distribution of a package that may be built."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,15 +22,16 @@ from airlock.core.digest import Digest, parse_digest
 from airlock.core.target import Target
 from airlock.errors import IntegrityError
 from airlock.formats.rows import MAX_ARTIFACT
+from airlock.kinds.wheel.section import NO_BUILDS, BuildPolicy
 from airlock.kinds.wheel.simple import Page
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,245}\.(whl|tar\.gz|zip)")
 _BUILD = re.compile(r"(\d+)(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
-    """One wheel as its index describes it. What the index leaves out is None."""
+    """One wheel, or source distribution, as its index describes it. What the index leaves out is None."""
 
     name: NormalizedName
     version: Version
@@ -43,6 +45,10 @@ class WheelFile:
     yanked: str | None
     """The reason, empty where none was given; None where the file is not yanked."""
 
+    @property
+    def is_sdist(self) -> bool:
+        return not self.file.endswith(".whl")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -50,27 +56,42 @@ class Wanted:
 
     target: Target
     exclude_newer: datetime | None
+    build: BuildPolicy = NO_BUILDS
 
 
 Releases = Mapping[Version, WheelFile]
 """Newest first."""
+_Choice = tuple[tuple[object, ...], Mapping[str, Any]]
 
 
 def releases(page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
     ranks = tag_ranks(wanted.target)
-    best: dict[Version, tuple[tuple[object, ...], Mapping[str, Any]]] = {}
-    for row, version, tags, build in wheels(page, name):
+    best: dict[Version, _Choice] = {}
+    for row, version, tags, build in () if name in wanted.build.always else wheels(page, name):
         rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
         if rank is None or obstacle(row, wanted):
             continue
         order = (bool(row.get("yanked")), rank, _build_order(build), str(row["filename"]))
         if version not in best or order < best[version][0]:
             best[version] = (order, row)
+    if wanted.build.allows(name):
+        best = {**_buildable(page, name, wanted), **best}
     return {
         version: file
         for version in sorted(best, reverse=True)
         if (file := _wheel_file(best[version][1], name, version, page))
     }
+
+
+def _buildable(page: Page, name: NormalizedName, wanted: Wanted) -> dict[Version, _Choice]:
+    """The best source distribution of each version."""
+    best: dict[Version, _Choice] = {}
+    for row, version in sdists(page, name):
+        file = str(row["filename"])
+        order = (bool(row.get("yanked")), not file.endswith(".tar.gz"), file)
+        if not obstacle(row, wanted) and (version not in best or order < best[version][0]):
+            best[version] = (order, row)
+    return best
 
 
 def wheels(

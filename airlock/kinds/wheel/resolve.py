@@ -17,7 +17,7 @@ from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.provider import Asked, Candidate, Provider, Question, asked
 from airlock.kinds.wheel.releases import Wanted, WheelFile
 from airlock.kinds.wheel.section import SECTION, PythonSection
-from airlock.kinds.wheel.shelf import Shelf
+from airlock.kinds.wheel.shelf import Sdists, Shelf
 
 MAX_ROUNDS = 200_000
 Own = Mapping[NormalizedName, tuple[WheelFile, Metadata]]
@@ -39,13 +39,14 @@ class Task(Asking):
     """The same, and where answers come from."""
 
     client: IndexClient
+    sdists: Sdists
 
 
 def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     """One wheel for each project that the target needs. Raises ResolutionError, FetchError or IntegrityError."""
     question = question_of(task, target, preferred)
-    wanted = Wanted(target=target, exclude_newer=task.section.exclude_newer)
-    shelf = Shelf(task.client, wanted, preferred, task.own)
+    wanted = Wanted(target=target, exclude_newer=task.section.exclude_newer, build=task.section.build)
+    shelf = Shelf(task.client, wanted, preferred, task.own, task.sdists)
     for root in question.roots:
         shelf.foresee(root.name, root.specifier)
     provider = Provider(question, shelf)

@@ -1,12 +1,12 @@
 """`[python]` of the manifest."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name, is_normalized_name
 
 from airlock.core.fields import Fields
 from airlock.errors import UsageError
@@ -14,8 +14,31 @@ from airlock.formats.manifest import Manifest
 from airlock.kinds.wheel.cutoff import read_cooldown
 
 SECTION = "python"
+BUILD_TIMEOUT = 900
 DEFAULT = "default"
 """The name of the index that packages come from when `sources` names no other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPolicy:
+    """`[python.build]`: whose source distributions may become wheels, which runs their code on this machine."""
+
+    packages: frozenset[NormalizedName] = frozenset()
+    """May be built where no wheel fits."""
+    always: frozenset[NormalizedName] = frozenset()
+    """Are built even where a wheel fits."""
+    constraints: tuple[Requirement, ...] = ()
+    """Sorted; they narrow the tools of every build."""
+    requires: Mapping[NormalizedName, tuple[str, ...]] = field(default_factory=dict)
+    """Tools that a package needs and does not name, sorted."""
+    timeout: int = BUILD_TIMEOUT
+    """Seconds that each hook of a build may take."""
+
+    def allows(self, name: NormalizedName) -> bool:
+        return name in self.packages or name in self.always
+
+
+NO_BUILDS = BuildPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +55,7 @@ class PythonSection:
     """The project's own tree, relative to the manifest."""
     sources: Mapping[NormalizedName, str]
     """The one index of each package that does not come from `default`."""
+    build: BuildPolicy = NO_BUILDS
 
     def index_of(self, name: NormalizedName) -> str:
         return self.sources.get(name, DEFAULT)
@@ -47,6 +71,7 @@ def read_section(manifest: Manifest, where: str) -> PythonSection:
         cooldown=read_cooldown(fields),
         source=_source(fields),
         sources=_sources(fields, manifest),
+        build=_build(fields.table("build")),
     )
     fields.done()
     return section
@@ -100,6 +125,48 @@ def _source(fields: Fields) -> str | None:
     if text is not None and (not text or PurePosixPath(text).is_absolute()):
         raise fields.fault("source", f"expected a path relative to the manifest, found {text!r}")
     return text
+
+
+def _build(fields: Fields) -> BuildPolicy:
+    policy = BuildPolicy(
+        packages=_names(fields, "packages"),
+        always=_names(fields, "always"),
+        constraints=_requirements(fields, "constraints", _check_constraint),
+        requires=_tools(fields.table("requires")),
+        timeout=fields.integer("timeout", BUILD_TIMEOUT, limit=86_400),
+    )
+    fields.done()
+    return policy
+
+
+def build_words(policy: BuildPolicy) -> dict[str, object]:
+    """What of the policy decides a lock, in plain words; nothing where nothing is said."""
+    if policy == BuildPolicy(timeout=policy.timeout):
+        return {}
+    return {
+        "build": {
+            "packages": sorted(policy.packages),
+            "always": sorted(policy.always),
+            "constraints": [str(one) for one in policy.constraints],
+            "requires": {name: list(tools) for name, tools in policy.requires.items()},
+        }
+    }
+
+
+def _names(fields: Fields, key: str) -> frozenset[NormalizedName]:
+    names = fields.texts(key, ())
+    for number, name in enumerate(names):
+        if not is_normalized_name(canonicalize_name(name)):
+            raise fields.fault(f"{key}[{number}]", f"not the name of a package: {name!r}", hint='as "docopt"')
+    return frozenset(canonicalize_name(name) for name in names)
+
+
+def _tools(fields: Fields) -> dict[NormalizedName, tuple[str, ...]]:
+    found: dict[NormalizedName, tuple[str, ...]] = {}
+    for name in fields.items():
+        tools = _requirements(fields, name, _check_requirement)
+        found[canonicalize_name(name)] = tuple(str(one) for one in tools)
+    return found
 
 
 def _sources(fields: Fields, manifest: Manifest) -> dict[NormalizedName, str]:

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from concurrent.futures import Future
 from itertools import islice
+from typing import Protocol
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from airlock.core.target import Target
 from airlock.kinds.wheel.client import IndexClient, Outcome
 from airlock.kinds.wheel.metadata import Unusable, applies
 from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile, releases
@@ -25,6 +27,11 @@ BATCHES = {5: 5, 10: 10, 20: 20}
 MANY, BATCH = 20, 50
 
 
+class Sdists(Protocol):
+    def metadata(self, file: WheelFile, target: Target) -> Outcome:
+        """What a source distribution needs on the target; for most, what its wheel says that was built to find out."""
+
+
 class Shelf:
     def __init__(
         self,
@@ -32,10 +39,11 @@ class Shelf:
         wanted: Wanted,
         preferred: Mapping[NormalizedName, tuple[Version, ...]],
         own: Container[NormalizedName],
+        sdists: Sdists,
     ) -> None:
         """`preferred` is where guesses start; no index is ever asked for what is the project's `own`."""
         self.client, self.wanted = client, wanted
-        self._preferred, self._own = preferred, own
+        self._preferred, self._own, self._sdists = preferred, own, sdists
         self._environment = wanted.target.environment()
         self._releases: dict[NormalizedName, Releases] = {}
         self._tried: Counter[NormalizedName] = Counter()
@@ -52,12 +60,15 @@ class Shelf:
         return found
 
     def metadata(self, file: WheelFile) -> Outcome:
-        """Waits for it; raises FetchError or IntegrityError."""
+        """Waits for it; raises FetchError or IntegrityError, and for a source distribution ResolutionError."""
+        if file.is_sdist:
+            return self._sdists.metadata(file, self.wanted.target)
         return self.client.metadata(file).result()
 
     def expect(self, file: WheelFile) -> None:
-        """The file is the likely choice."""
-        self.client.metadata(file)
+        """The file is the likely choice. No guess runs the code of a package."""
+        if not file.is_sdist:
+            self.client.metadata(file)
 
     def tried(self, file: WheelFile) -> None:
         """Count a version that the resolver looks into; many in a row mean that more will follow."""
@@ -67,7 +78,7 @@ class Shelf:
         if ahead and file.name in self._releases:
             older = (one for version, one in self._releases[file.name].items() if version < file.version)
             for one in islice(older, ahead):
-                self.client.metadata(one)
+                self.expect(one)
 
     def foresee(self, name: NormalizedName, specifier: SpecifierSet) -> None:
         """Follow a requirement ahead of the resolver: page, likely file, its metadata, what that needs, and so on."""
@@ -81,7 +92,7 @@ class Shelf:
         if page.cancelled() or page.exception() is not None:
             return
         file = self._likely(name, specifier)
-        if file is not None and not self.client.knows_metadata(file):
+        if file is not None and not file.is_sdist and not self.client.knows_metadata(file):
             self.client.metadata(file).add_done_callback(self._follow)
 
     def _likely(self, name: NormalizedName, specifier: SpecifierSet) -> WheelFile | None:
