@@ -69,12 +69,19 @@ class Index:
                 ),
             )
 
-    def add_sdist(self, name: str, version: str) -> None:
+    def add_sdist(
+        self, name: str, version: str, data: bytes = b"source", upload_time: str | None = None
+    ) -> None:
         file = f"{name.replace('-', '_')}-{version}.tar.gz"
         self._put(
             name,
             File(
-                file=file, data=b"source", metadata=None, requires_python="", yanked=False, upload_time=None
+                file=file,
+                data=data,
+                metadata=None,
+                requires_python="",
+                yanked=False,
+                upload_time=upload_time,
             ),
         )
 

@@ -104,8 +104,7 @@ def test_check_says_which_part_changed_and_exits_with_3(shell: Shell, place: Wor
         "changed_inputs": ["python"],
     }
     assert stale.stderr == (
-        "error: airlock.lock: does not answer airlock.toml, where this changed: python\n"
-        "hint: run `airlock lock`\n"
+        "error: airlock.lock: does not answer airlock.toml; changed since: python\nhint: run `airlock lock`\n"
     )
 
 

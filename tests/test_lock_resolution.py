@@ -273,7 +273,8 @@ def test_a_package_that_has_only_a_source_distribution_is_named(place: Workplace
         "  old-thing>=1 is asked for by app 1.0, wanted as app by airlock.toml"
     )
     assert caught.value.hint is not None
-    assert "wheels only" in caught.value.hint
+    assert '[python.build] packages = ["old-thing"]' in caught.value.hint
+    assert not index.asked("/files/old_thing")
 
 
 def test_a_package_without_a_file_for_the_target_names_what_there_is(place: Workplace, index: Index) -> None:

@@ -3,22 +3,30 @@
 import csv
 import io
 import os
+import subprocess
 import unicodedata
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airlock.connected.lock import LockRequest, check
 from airlock.core.artifact import Artifact
 from airlock.core.digest import digest_of
 from airlock.errors import IntegrityError, ResolutionError, UsageError
+from airlock.formats.lockfile import Lockfile
+from airlock.kinds import Upgrade
+from airlock.kinds.wheel.building.trees import tree_digest, tree_files, untracked
 from airlock.kinds.wheel.canonical import canonical_wheel
-from airlock.kinds.wheel.own import rebuild
-from airlock.kinds.wheel.source import build_source, tree_digest
+from airlock.kinds.wheel.own import own_tree
+from tests.index_server import Index, serving
+from tests.locking import Workplace
 from tests.manifests import write
-from tests.near_side import Recorder, near_side
+from tests.near_side import near_side
+from tests.wheel_factory import make_wheel
 
 BACKEND = """
 import os, time, zipfile
@@ -137,50 +145,137 @@ def test_what_is_no_wheel_is_refused(data: bytes) -> None:
         canonical_wheel(data)
 
 
-def test_the_tree_is_built_from_a_copy_with_everything_fixed(tmp_path: Path) -> None:
-    tree = a_project(tmp_path / "project")
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Workplace]:
+    with serving(Index()) as index:
+        project = tmp_path / "project"
+        project.mkdir()
+        yield Workplace(directory=project, index=index, cache=tmp_path / "cache")
+
+
+SOURCE = 'source = "."'
+
+
+def own_wheel(lockfile: Lockfile) -> Artifact:
+    return next(one.artifact for one in lockfile.artifacts if "source" in one.artifact.origin)
+
+
+def own_files(place: Workplace, lockfile: Lockfile) -> dict[str, bytes]:
+    with place.near() as near, near.store.open(own_wheel(lockfile).digest) as stream:
+        return read(stream.read())
+
+
+def git(tree: Path, *words: str) -> None:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tree), *words]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_the_tree_is_built_from_a_copy_with_everything_fixed(place: Workplace) -> None:
+    tree = a_project(place.directory)
     for litter in ("build/lib/stale.py", "dist/old.whl", ".git/config", "x.egg-info/SOURCES.txt", "a.lock"):
         write(tree / litter, "litter")
     before = sorted(tree.rglob("*"))
-    wheel = build_source(tree, Recorder())
+    lockfile = place.lock(SOURCE)
+    wheel = own_wheel(lockfile)
     assert (wheel.file, wheel.name, wheel.version) == (
         "plant_gateway-2.0.0-py3-none-any.whl",
         "plant-gateway",
         "2.0.0",
     )
-    assert "Name: plant-gateway" in wheel.metadata
-    seen, environment, umask = eval(read(wheel.data)["plant_gateway/seen.txt"])
+    assert wheel.origin == {"source": ".", "python": "3.11", "reproducible": "no"}, "it writes the hash seed"
+    seen, environment, umask = eval(own_files(place, lockfile)["plant_gateway/seen.txt"])
     assert set(seen) - {"__pycache__"} == {"backend.py", "pyproject.toml"}
     assert environment == ["315532800", "0", "C.UTF-8", "UTC"]
     assert umask == "0o22"
     assert sorted(tree.rglob("*")) == before
 
 
-def test_a_tree_with_compiled_parts_is_refused(tmp_path: Path) -> None:
-    tree = a_project(tmp_path / "project", platform="linux_x86_64")
-    with pytest.raises(UsageError, match="compiled parts") as caught:
-        build_source(tree, Recorder())
-    assert "later version" in str(caught.value.hint)
+def test_a_tree_with_compiled_parts_for_another_machine_is_refused(place: Workplace) -> None:
+    a_project(place.directory, platform="linux_ppc64le")
+    with pytest.raises(ResolutionError, match=r"cannot be built here for target plant: .*compiled parts"):
+        place.lock(SOURCE)
 
 
-def test_a_backend_that_fails_is_quoted(tmp_path: Path) -> None:
-    tree = a_project(
-        tmp_path / "project", "def build_wheel(*_): raise SystemExit('no such package: gateway')"
-    )
-    recorder = Recorder()
+def test_a_backend_that_fails_is_quoted(place: Workplace) -> None:
+    a_project(place.directory, "def build_wheel(*_): raise SystemExit('no such package: gateway')")
     with pytest.raises(ResolutionError) as caught:
-        build_source(tree, recorder)
+        place.lock(SOURCE)
     assert caught.value.found == "no such package: gateway"
-    assert recorder.notes[-1] == "  no such package: gateway"
 
 
 @pytest.mark.parametrize("pyproject", ["[build-system]\n", "[[broken", None])
-def test_a_tree_that_is_no_project_is_refused(tmp_path: Path, pyproject: str | None) -> None:
-    write(
-        tmp_path / "project" / "pyproject.toml" if pyproject else tmp_path / "project" / "x", pyproject or ""
-    )
+def test_a_tree_that_is_no_project_is_refused(place: Workplace, pyproject: str | None) -> None:
+    write(place.directory / ("pyproject.toml" if pyproject else "x"), pyproject or "")
     with pytest.raises(ResolutionError):
-        build_source(tmp_path / "project", Recorder())
+        place.lock(SOURCE)
+
+
+def test_a_tree_that_did_not_change_is_not_built_again(place: Workplace) -> None:
+    a_project(place.directory, BACKEND.replace('"PYTHONHASHSEED", ', ""))
+    first = place.lock(SOURCE)
+    log = next((place.cache / "builds" / "logs").iterdir())
+    before = log.stat().st_mtime_ns
+    place.index.add(make_wheel("dep", "1.0"))
+    second = place.lock(SOURCE + '\nrequirements = ["dep"]', previous=first)
+    assert own_wheel(second) == own_wheel(first)
+    assert log.stat().st_mtime_ns == before
+
+
+def test_a_changed_tree_is_blamed_on_the_tree(place: Workplace) -> None:
+    a_project(place.directory)
+    lockfile = place.lock(SOURCE)
+    write(place.directory / "more.py", "")
+    request = LockRequest(
+        manifest=place.manifest(SOURCE),
+        where="airlock.toml",
+        directory=place.directory,
+        previous=lockfile,
+        upgrade=Upgrade(),
+    )
+    assert check(request) == ("python.source",)
+
+
+def test_where_git_tracks_the_project_a_stray_file_is_nothing(place: Workplace) -> None:
+    tree = a_project(place.directory)
+    write(tree / "build" / "tool.py", "")
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    tracked = tree_digest(tree)
+    write(tree / "stray.py", "")
+    write(tree / "airlock.lock", "")
+    write(tree / "data" / "large.bin", "x")
+    assert tree_digest(tree) == tracked
+    assert tree_files(tree) == ["backend.py", "build/tool.py", "pyproject.toml"]
+    write(tree / "backend.py", BACKEND)
+    assert tree_digest(tree) != tracked, "a tracked file counts as it is, committed or not"
+
+
+def test_a_file_that_git_does_not_know_yet_is_told(place: Workplace) -> None:
+    tree = a_project(place.directory)
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    write(tree / "new.py", "")
+    write(tree / "ignored.py", "")
+    write(tree / ".git" / "info" / "exclude", "ignored.py\n")
+    place.lock(SOURCE)
+    assert any("new.py" in text and "ignored.py" not in text for text in place.reporter.warnings)
+
+
+def test_a_project_that_git_does_not_track_is_walked(place: Workplace) -> None:
+    tree = a_project(place.directory)
+    git(tree, "init", "-q")
+    assert tree_files(tree) == ["backend.py", "pyproject.toml"]
+    assert untracked(tree) == []
+
+
+def test_listing_a_tree_runs_nothing_that_it_names(place: Workplace) -> None:
+    tree = a_project(place.directory)
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    write(tree / "run.sh", f"#!/bin/sh\ntouch {tree}/ran\n").chmod(0o755)
+    git(tree, "config", "core.fsmonitor", str(tree / "run.sh"))
+    tree_files(tree)
+    assert not (tree / "ran").exists()
 
 
 def test_a_tree_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -234,4 +329,4 @@ def test_a_lock_cannot_have_code_run_that_lies_outside(tmp_path: Path, absolute:
         origin={"source": str(outside) if absolute else "../outside"},
     )
     with pytest.raises(IntegrityError, match="names a source tree that is outside"):
-        rebuild(artifact, None, near_side(directory))
+        own_tree(artifact, None, near_side(directory))

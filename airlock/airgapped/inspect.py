@@ -25,6 +25,8 @@ class Line:
 
     artifact: Artifact
     targets: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
+    """In a lock: what it is a tool to build."""
     expanded: int | None = None
     form: str | None = None
     compressed: int | None = None
@@ -89,7 +91,9 @@ def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
         index=None,
         base=None,
         signatures=(),
-        lines=tuple(Line(artifact=row.artifact, targets=row.targets) for row in lockfile.artifacts),
+        lines=tuple(
+            Line(artifact=row.artifact, targets=row.targets, builds=row.builds) for row in lockfile.artifacts
+        ),
     )
 
 

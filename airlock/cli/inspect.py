@@ -116,7 +116,7 @@ def line_document(line: "Line") -> dict[str, Any]:
     }
     more = {
         name: getattr(line, name)
-        for name in ("expanded", "form", "compressed", "recipe", "opaque", "how", "bases")
+        for name in ("builds", "expanded", "form", "compressed", "recipe", "opaque", "how", "bases")
     }
     return document | {name: value for name, value in more.items() if value not in (None, ())}
 
@@ -150,6 +150,7 @@ def _sentences(lines: "Sequence[Line]") -> "Iterator[str]":
             if size is not None:
                 parts.append(f"{human_size(size)} {name}")
         parts += [part for part in (line.how, ", ".join(line.targets)) if part]
+        parts += [f"builds {', '.join(line.builds)}"] if line.builds else []
         yield ", ".join(parts)
 
 

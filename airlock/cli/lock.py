@@ -84,7 +84,7 @@ def _check(request: "LockRequest", lockfile: Path, as_json: bool) -> int:
     if request.previous is None:
         raise ResolutionError(lockfile.name, "there is no lock", hint="run `airlock lock`")
     if changed:
-        what = f"does not answer {request.where}, where this changed: {', '.join(changed)}"
+        what = f"does not answer {request.where}; changed since: {', '.join(changed)}"
         raise ResolutionError(lockfile.name, what, hint="run `airlock lock`")
     return 0
 
@@ -133,7 +133,10 @@ def _line(change: "Change") -> str:
 
 
 def _summary(result: "Lockfile", lockfile: Path, differs: bool, dry_run: bool) -> str:
-    count = f"{len(result.artifacts)} artifacts for {len(result.targets)} target(s)"
+    carried = sum(1 for one in result.artifacts if one.targets)
+    count = f"{carried} artifacts for {len(result.targets)} target(s)"
+    if tools := len(result.artifacts) - carried:
+        count += f", and {tools} tools to build with"
     if not differs:
         return f"{lockfile.name} is up to date: {count}"
     return f"{lockfile.name} {'would have' if dry_run else 'has'} {count}"

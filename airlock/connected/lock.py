@@ -14,7 +14,7 @@ from airlock.errors import UsageError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_health, write_project, write_target
-from airlock.kinds import Kind, NearSide, PinRequest, Upgrade
+from airlock.kinds import Kind, NearSide, PinRequest, Trees, Upgrade
 from airlock.kinds.registry import kinds
 
 
@@ -53,11 +53,14 @@ def inputs(manifest: Manifest, where: str, directory: Path) -> dict[str, Digest]
     }
     for kind in _asked(manifest):
         found[kind.section] = kind.fingerprint(manifest, where, directory)
+        if isinstance(kind, Trees):
+            found |= kind.trees(manifest, where, directory)
     return found
 
 
 def check(request: LockRequest) -> tuple[str, ...]:
-    """The parts of the manifest that the previous lock does not answer, sorted; none where it is up to date."""
+    """The parts of the manifest, and the trees that it names (as `python.source`), that the previous lock does not answer,
+    sorted; none where it is up to date."""
     now = inputs(request.manifest, request.where, request.directory)
     return differing(now, request.previous)
 
@@ -85,7 +88,8 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
     _check_names(request)
     artifacts: list[LockedArtifact] = []
     for kind in _asked(request.manifest):
-        kept = request.previous and kind.section not in changed and not _upgrades(request.upgrade)
+        moved = any(name.split(".")[0] == kind.section for name in changed)
+        kept = request.previous and not moved and not _upgrades(request.upgrade)
         artifacts += _kept(request.previous, kind) if kept else _pin(kind, request, near)
     _check_destinations(artifacts, request.where)
     return Lockfile(

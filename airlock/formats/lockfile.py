@@ -33,7 +33,7 @@ from airlock.formats.rows import (
 
 VERSION = 1
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_BUILD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*==[a-z0-9.+!]{1,200} on 3\.[0-9]{1,3}")
+_BUILD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*==[a-z0-9.+!]{1,200} on 3\.[0-9]{1,3}t?")
 _HEAD = "# Written by `airlock lock`. Commit it; do not edit it.\n"
 
 

@@ -2,7 +2,7 @@
 put on the target. Code outside this package never mentions a kind by name; `registry.py` lists them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,6 +151,15 @@ class Kind(Protocol):
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         """Put the artifact's files into the room. `contents` reads them from the start, as often as it is called. Raises
         IntegrityError where they are not what their format demands."""
+
+
+@runtime_checkable
+class Trees(Protocol):
+    """What a kind can do besides that builds from directories."""
+
+    def trees(self, manifest: Manifest, where: str, directory: Path) -> Mapping[str, Digest]:
+        """A digest of each directory that decides what `pin` answers, by the key of the manifest that names it, as
+        `python.source`. `fingerprint` leaves them out. Must not touch the network. Raises UsageError."""
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """The kind `wheel`, put together. What a method needs is imported when it is called: most commands need little of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -41,13 +41,22 @@ class WheelKind:
                     "exclude-newer": section.exclude_newer.isoformat() if section.exclude_newer else "",
                     **({"cooldown": section.cooldown} if section.cooldown else {}),
                     "source": section.source or "",
-                    "tree": _tree(section.source, directory) if section.source is not None else "",
                     **build_words(section.build),
                     "sources": dict(sorted(section.sources.items())),
                     "targets": [write_target(declared.target) for declared in manifest.targets],
                 }
             )
         )
+
+    def trees(self, manifest: Manifest, where: str, directory: Path) -> Mapping[str, Digest]:
+        from airlock.kinds.wheel.section import read_section
+
+        source = read_section(manifest, where).source
+        if source is None:
+            return {}
+        from airlock.kinds.wheel.building.trees import tree_digest
+
+        return {"python.source": tree_digest(directory / source)}
 
     def pin(self, request: PinRequest) -> tuple[LockedArtifact, ...]:
         from airlock.kinds.wheel.pin import pin
@@ -87,11 +96,3 @@ class WheelKind:
         from airlock.kinds.wheel.newer import newer
 
         return newer(locked, near)
-
-
-def _tree(source: str, directory: Path) -> Digest:
-    """A digest of everything in the project's own tree that can change its wheel."""
-    from airlock.kinds.wheel.building.trees import tree_digest
-
-    found: Digest = tree_digest(directory / source)
-    return found

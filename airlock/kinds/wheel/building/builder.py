@@ -32,8 +32,8 @@ from airlock.kinds.wheel.building.sources import Source, project_root
 from airlock.kinds.wheel.canonical import canonical_wheel, read_metadata
 from airlock.kinds.wheel.section import BUILD_TIMEOUT
 
-APART = 1.1
-"""Seconds between the starts of the two builds, so that a clock read in whole seconds shows."""
+_STEP = 0.05
+"""Seconds between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,8 @@ class Builder:
     toolbox: Toolbox
     timeout: int = BUILD_TIMEOUT
     """Seconds, for each hook."""
-    apart: float = APART
+    ended: dict[Digest, int] = field(default_factory=dict)
+    """When the first build of each source ended, so that the second begins in another second, and a clock in it shows."""
     _warned: list[str] = field(default_factory=list)
 
     def build(self, source: Source, target: Target, *, twice: bool = True) -> BuiltWheel:
@@ -152,11 +153,11 @@ class _Work:
             tools = self._tools(tuple(sorted({*system.requires, *extra})))
         key = ("wheel", *self._key(tools), platform())
         found = self._known(key)
-        started = time.monotonic()
         if found is None:
             found = self._made(tools)
+            self._builder.ended[self._source.digest] = _clock(self._opened().log)
             self._records.write(found, *key)
-        again = self._again(found, tools, key, started) if twice else {}
+        again = self._again(found, tools, key) if twice else {}
         return self._result(found, again, tools)
 
     def _system(self) -> BuildSystem:
@@ -211,13 +212,11 @@ class _Work:
         digest, size = self._near.store.put([data], where=file)
         return {"file": file, "digest": digest, "size": size, "raw": digest_of(raw)}
 
-    def _again(
-        self, found: Mapping[str, Any], tools: Tools, key: tuple[object, ...], started: float
-    ) -> Mapping[str, Any]:
+    def _again(self, found: Mapping[str, Any], tools: Tools, key: tuple[object, ...]) -> Mapping[str, Any]:
         key = ("again", found["digest"], *key)
         known = self._records.read(*key)
         if known is None:
-            known = self._compared(found, tools, started)
+            known = self._compared(found, tools)
             self._records.write(known, *key)
         if not known["reproducible"]:
             self._builder.near.reporter.warn(
@@ -226,10 +225,11 @@ class _Work:
             )
         return known
 
-    def _compared(self, found: Mapping[str, Any], tools: Tools, started: float) -> Mapping[str, Any]:
-        time.sleep(max(0.0, started + self._builder.apart - time.monotonic()))
+    def _compared(self, found: Mapping[str, Any], tools: Tools) -> Mapping[str, Any]:
         attempt = Attempt(self._opened(), SECOND)
         attempt.use(tools.artifacts)
+        while _clock(self._opened().log) == self._builder.ended.get(self._source.digest):
+            time.sleep(_STEP)
         file, raw = attempt.wheel()
         if digest_of(raw) == found["raw"] and file == found["file"]:
             return {"reproducible": True, "identical": True, "differing": []}
@@ -300,3 +300,9 @@ class _Work:
             differing=tuple(again.get("differing", ())),
             identical=again.get("identical", False),
         )
+
+
+def _clock(file: Path) -> int:
+    """Seconds, as the file system has them."""
+    file.touch()
+    return int(file.stat().st_mtime)
