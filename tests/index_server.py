@@ -50,6 +50,16 @@ class Index:
     """So many requests are answered with 503 first."""
     cut: int = 0
     """Not 0: a whole file breaks off after so many bytes, once."""
+    status: dict[str, dict[str, str] | str] = field(default_factory=dict)
+    """What is said of whole projects (PEP 792)."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Attestations of files (PEP 740)."""
+    raw: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    """Paths, and the status, headers and body of the answer whatever else is there."""
+    authorization: str = ""
+    """Not empty: what every request has to bring, else 401."""
+    sent: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each request, by lower-case names."""
     projects: dict[str, list[File]] = field(default_factory=dict)
     log: list[tuple[str, str, int]] = field(default_factory=list)
     """Path, `Range`, status of each request."""
@@ -105,7 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
         if index.shuffle:
             seed = hashlib.sha256(f"{index.shuffle} {self.path}".encode()).digest()[0]
             time.sleep(seed / 5000)
-        if index.failures:
+        index.sent.append({name.lower(): value for name, value in self.headers.items()})
+        if index.authorization and self.headers.get("Authorization") != index.authorization:
+            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
+        elif self.path in index.raw:
+            status, headers, body = index.raw[self.path]
+            self._answer(status, body, headers)
+        elif match := re.fullmatch(r"/provenance/([^/]+)", self.path):
+            document = index.provenance.get(match[1])
+            self._answer(200 if document else 404, json.dumps(document).encode())
+        elif index.failures:
             index.failures -= 1
             self._answer(503, b"", {"Retry-After": "0"})
         elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
@@ -121,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if files is None:
             self._answer(404, b"")
             return
-        body = _json(name, files, index) if index.json else _html(files, index)
+        body = _json(name, files, index) if index.json else _html(name, files, index)
         headers = {"Content-Type": JSON_TYPE if index.json else "text/html; charset=utf-8"}
         if index.etags:
             headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -179,6 +198,8 @@ def _attributes(file: File, index: Index) -> dict[str, Any]:
     row: dict[str, Any] = {"yanked": file.yanked}
     if file.requires_python:
         row["requires-python"] = file.requires_python
+    if file.file in index.provenance:
+        row["provenance"] = f"{index.url}/provenance/{file.file}"
     if index.metadata != "absent" and file.metadata is not None:
         content = file.metadata if index.metadata != "wrong" else b"something else"
         row["core-metadata"] = {"sha256": hashlib.sha256(content).hexdigest()}
@@ -197,11 +218,19 @@ def _json(name: str, files: list[File], index: Index) -> bytes:
         if file.upload_time:
             row["upload-time"] = file.upload_time
         rows.append(row)
-    return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": rows}).encode()
+    document: dict[str, Any] = {"meta": {"api-version": "1.4"}, "name": name, "files": rows}
+    if name in index.status:
+        document["project-status"] = index.status[name]
+    return json.dumps(document).encode()
 
 
-def _html(files: list[File], index: Index) -> bytes:
+def _html(name: str, files: list[File], index: Index) -> bytes:
     links = []
+    if isinstance(status := index.status.get(name), dict):
+        links = [
+            f'<meta name="pypi:project-status{part}" content="{html.escape(text)}">'
+            for part, text in (("", status["status"]), ("-reason", status.get("reason", "")))
+        ]
     for file in files:
         row = _attributes(file, index)
         text = f"../../files/{file.file}" + (f"#sha256={file.sha256}" if index.hashes else "")
@@ -212,6 +241,8 @@ def _html(files: list[File], index: Index) -> bytes:
             attributes += f' data-yanked="{"" if file.yanked is True else html.escape(file.yanked)}"'
         if core := row.get("core-metadata"):
             attributes += f' data-core-metadata="sha256={core["sha256"]}"'
+        if provenance := row.get("provenance"):
+            attributes += f' data-provenance="{provenance}"'
         links.append(f"<a {attributes}>{file.file}</a><br/>")
     return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode()
 

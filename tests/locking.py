@@ -34,19 +34,27 @@ class Workplace:
     index: Index
     cache: Path
     targets: tuple[tuple[str, str, str], ...] = (PLANT,)
+    exact: dict[str, str] = field(default_factory=dict)
+    """Markers that every target states."""
     indexes: dict[str, str] = field(default_factory=dict)
+    explicit: set[str] = field(default_factory=set)
     reporter: Recorder = field(default_factory=Recorder)
 
     def text(self, python: str) -> str:
         parts = ['[project]\nname = "plant-gateway"\nversion = "1.0"\n']
         for name, version, platform in self.targets:
             parts.append(f'[[target]]\nname = "{name}"\npython = "{version}"\nplatform = "{platform}"\n')
+            if self.exact:
+                exact = ", ".join(f'{key} = "{value}"' for key, value in self.exact.items())
+                parts.append(f"markers = {{ {exact} }}\n")
         for name, url in ({"default": self.index.simple} | self.indexes).items():
             parts.append(f'[[index]]\nname = "{name}"\nurl = "{url}"\n')
+            if name in self.explicit:
+                parts.append("explicit = true\n")
         return "\n".join([*parts, f"[python]\n{python}\n"])
 
     def manifest(self, python: str) -> Manifest:
-        return parse_manifest(self.text(python).encode(), "airlock.toml", sections())
+        return parse_manifest(self.text(python).encode(), "airlock.toml", sections(), self.directory)
 
     @contextmanager
     def near(self) -> Iterator[NearSide]:

@@ -189,6 +189,7 @@ def test_metadata_of_one_index_does_not_speak_for_the_file_of_another(place: Wor
         place.indexes = {"evil": evil.simple}
         python = 'requirements = ["lib"]\nsources = { lib = "evil", evil-thing = "evil" }'
         assert place.pins(python) == {"evil-thing": "1", "lib": "1.0"}
+    place.indexes = {}
     assert place.pins('requirements = ["lib"]') == {"lib": "1.0"}
 
 

@@ -166,7 +166,7 @@ def test_a_package_comes_from_the_one_index_that_the_manifest_says(place: Workpl
     with serving(Index()) as corp:
         corp.add(make_wheel("acme-core", "1.0"), make_wheel("lib", "66"))
         place.indexes = {"corp": corp.simple}
-        locked = place.lock('requirements = ["lib"]\nsources = { acme_core = "corp" }')
+        locked = place.lock('requirements = ["lib"]\nsources = { acme_core = "corp", lib = "default" }')
         assert pins(locked) == {"acme-core": "1.0", "lib": "1.0"}
         assert {a.name: a.origin["index"] for a in locked.artifacts_for("plant")} == {
             "acme-core": "corp",
@@ -230,8 +230,8 @@ def test_where_every_version_is_passed_over_the_reasons_are_told(place: Workplac
         "  lib is asked for by airlock.toml\n"
         "  lib 2.0 was passed over: lib-2.0-py3-none-any.whl has a requirement that cannot be read: "
         "'not a requirement ==='\n"
-        "  lib 1.0 was passed over: lib-1.0-py3-none-any.whl needs a URL: "
-        "other @ https://index.example/other.whl"
+        "  lib 1.0 was passed over: lib-1.0-py3-none-any.whl needs other from an address that the manifest "
+        "does not name"
     )
 
 
@@ -299,7 +299,18 @@ def test_a_package_that_the_index_does_not_have_is_named(place: Workplace) -> No
     ("python", "message"),
     [
         ('requirements = ["a", "b ="]', r"airlock.toml: python.requirements\[1\]: not a requirement"),
-        ('requirements = ["a @ https://index.example/a.whl"]', "a URL is not supported"),
+        ('requirements = ["a @ https://index.example/a.exe"]', "the address of a wheel"),
+        ('requirements = ["a @ /srv/a.whl"]', "a path is relative to the manifest"),
+        ('requirements = ["a @ hg+https://index.example/a"]', "hg.https: is not supported"),
+        ('requirements = ["a @ ./a.whl#sha256=00"]', "64 hexadecimal digits"),
+        ('requirements = ["a @ git+https://index.example/a@--upload-pack=x"]', "not a branch, tag or commit"),
+        ('requirements = ["a @ git+https://index.example/a#subdirectory=../x"]', "leads out of the archive"),
+        ('excludes = ["a>1"]', r"python.excludes\[0\].requirement: .* a name|the name of a package alone"),
+        ('overrides = [{ requirement = "a", why = "x" }]', r"python.overrides\[0\].why: unknown key"),
+        ('prereleases = "always"', "python.prereleases: expected one of"),
+        ('[python.packages."a b"]', "not the name of a package, nor a pattern"),
+        ("[python.packages.a]\nexclude-newer = true", "expected a date, time and offset"),
+        ('groups = ["dev"]', "there is no pyproject.toml beside the manifest"),
         ('constraints = ["a[x]<1"]', r"python.constraints\[0\].*no extras"),
         ("exclude-newer = 2026-08-01", "python.exclude-newer: expected a date, time and offset"),
         ('exclude-newer = "2026-08-01T00:00:00Z"', "python.exclude-newer: expected a date, time and offset"),

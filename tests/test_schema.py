@@ -81,7 +81,7 @@ def parse(path: Path) -> object:
         case "targets":
             targets = parse_targets(data, path.name)
             return signed_index(targets, path.name), read_particulars(targets.signed, path.name)
-    manifest = parse_manifest(data, path.name, SECTIONS)
+    manifest = parse_manifest(data, path.name, SECTIONS, FIXTURES / "manifest")
     for kind in KINDS:
         kind.fingerprint(manifest, path.name, FIXTURES / "manifest")
     return manifest

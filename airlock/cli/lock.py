@@ -62,7 +62,7 @@ def _request(arguments: argparse.Namespace, lockfile: Path) -> "LockRequest":
         raise UsageError(str(manifest), "no such file", hint="start with `airlock init`") from error
     previous = parse_lockfile(lockfile.read_bytes(), lockfile.name) if lockfile.exists() else None
     return LockRequest(
-        manifest=parse_manifest(data, manifest.name, sections()),
+        manifest=parse_manifest(data, manifest.name, sections(), manifest.absolute().parent),
         where=manifest.name,
         directory=manifest.absolute().parent,
         previous=previous,

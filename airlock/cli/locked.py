@@ -66,7 +66,11 @@ def manifest_beside(lock: Path) -> "Manifest | None":
     from airlock.kinds.registry import sections
 
     path = lock.with_suffix(".toml")
-    return parse_manifest(path.read_bytes(), path.name, sections()) if path.is_file() else None
+    return (
+        parse_manifest(path.read_bytes(), path.name, sections(), path.absolute().parent)
+        if path.is_file()
+        else None
+    )
 
 
 @contextmanager

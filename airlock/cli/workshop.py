@@ -32,7 +32,7 @@ def note_what_moved(session: Session, lock: Path, lockfile: Lockfile) -> None:
     if not path.is_file():
         return
     try:
-        manifest = parse_manifest(path.read_bytes(), path.name, sections())
+        manifest = parse_manifest(path.read_bytes(), path.name, sections(), path.absolute().parent)
         changed = ", ".join(differing(inputs(manifest, path.name, lock.parent), lockfile))
     except UsageError as error:
         changed = str(error)
@@ -59,7 +59,11 @@ def fill_store(
     from airlock.kinds.registry import sections
 
     path = lock.with_suffix(".toml")
-    manifest = parse_manifest(path.read_bytes(), path.name, sections()) if path.is_file() else None
+    manifest = (
+        parse_manifest(path.read_bytes(), path.name, sections(), path.absolute().parent)
+        if path.is_file()
+        else None
+    )
     with near_side(session, lock.parent) as near:
         fetch(lockfile, manifest, near, targets=targets, jobs=jobs or processors())
 

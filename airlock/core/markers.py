@@ -1,7 +1,7 @@
 """Whether a marker (PEP 508) has one answer on a target, which names no exact patch release, kernel or system version."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -13,6 +13,22 @@ _PATCH = ("python_full_version", "implementation_version")
 _KERNEL = ("platform_release", "platform_version")
 _LITERAL = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _LAST_PATCH = 999
+
+
+def holds(marker: Marker, target: Target, extras: Collection[str]) -> bool:
+    """Whether the marker holds on the target: on some patch release that it may have, for what is needed on one of them is
+    carried to all. Raises what `Marker.evaluate` raises."""
+    environment = target.environment()
+    if _any_extra(marker, environment, extras):
+        return True
+    text = str(marker)
+    return any(name in text for name in _PATCH) and any(
+        _any_extra(marker, {**environment, **change}, extras) for change in _patches(text, target)
+    )
+
+
+def _any_extra(marker: Marker, environment: dict[str, str], extras: Collection[str]) -> bool:
+    return any(marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras)))
 
 
 def undecided(marker: Marker, target: Target, extras: Iterable[str] = ("",)) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.tags import mac_platforms
-
 LINUX = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64")
 """Machines; for `armv7l` manylinux means the hard-float ABI."""
 PATTERN = (
@@ -40,6 +38,8 @@ class Platform:
             case "win":
                 yield "win32" if self.machine == "x86" else f"win_{self.machine.lower()}"
             case "macosx":
+                from packaging.tags import mac_platforms
+
                 yield from mac_platforms(self.floor, self.machine)
             case "musllinux":
                 major, floor = self.floor

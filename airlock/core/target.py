@@ -6,11 +6,14 @@ Everything is derived from what the manifest says; nothing is asked of the machi
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import InvalidVersion, Version
 
 from airlock.core.platforms import Platform, parse_platform
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 PYTHON_PATTERN = r"3\.[0-9]{1,3}(\.[0-9]{1,3})?t?"
 EXACT_MARKERS = ("python_full_version", "platform_release", "platform_version")
@@ -71,8 +74,12 @@ class Target:
         return self.on.machine
 
     def environment(self) -> dict[str, str]:
-        """The marker environment. Values that cannot be known ahead (`platform_release`, `platform_version`) are empty where
+        """A copy of the marker environment. Values that cannot be known ahead (`platform_release`, `platform_version`) are empty where
         the target does not state them; `core.markers` tells where that matters."""
+        return dict(self._environment)
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
         major, minor = self.python_minor
         return {
             "implementation_name": "cpython",
@@ -86,8 +93,10 @@ class Target:
         } | self.exact
 
     @cached_property
-    def tags(self) -> tuple[Tag, ...]:
+    def tags(self) -> "tuple[Tag, ...]":
         """Every tag that the target takes, the best first (PEP 425, 600, 656)."""
+        from packaging.tags import compatible_tags, cpython_tags
+
         platforms = list(self.on.tags())
         major, minor = self.python_minor
         interpreter = f"cp{major}{minor}"

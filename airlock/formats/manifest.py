@@ -6,6 +6,7 @@ The sections that belong to a kind (`[python]`, `[[file]]`, `[[config]]`) stay r
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from airlock.core.artifact import HealthCheck, Project
@@ -28,13 +29,18 @@ class Manifest:
     targets: tuple[DeclaredTarget, ...]
     indexes: Mapping[str, str]
     """Index names and their URLs; `default` is what the user's pip is configured for where it is not here."""
+    explicit: frozenset[str]
+    """Names of indexes that are asked only for what a rule sends there."""
     health: HealthCheck | None
     sections: Mapping[str, object]
     """Each kind's own part, as parsed TOML."""
+    directory: Path
+    """Where it lies; what it refers to is relative to this."""
 
 
-def parse_manifest(data: bytes, where: str, sections: Collection[str]) -> Manifest:
-    """Read `airlock.toml`. `sections` are the keys that kinds own. Raises UsageError with the place of the fault."""
+def parse_manifest(data: bytes, where: str, sections: Collection[str], directory: Path = Path()) -> Manifest:
+    """Read `airlock.toml`, which lies in `directory`. `sections` are the keys that kinds own. Raises UsageError with the
+    place of the fault."""
     try:
         document = tomllib.loads(data.decode())
     except (
@@ -43,12 +49,15 @@ def parse_manifest(data: bytes, where: str, sections: Collection[str]) -> Manife
     ) as error:  # tomllib: bad TOML, bad UTF-8, endless digits, endless nesting
         raise UsageError(where, f"not valid TOML, {error}") from error
     fields = Fields(document, where, UsageError)
+    indexes, explicit = _indexes(fields)
     manifest = Manifest(
         project=read_project(_section(fields, "project")),
         targets=tuple(_target(table) for table in fields.tables("target")),
-        indexes=_indexes(fields),
+        indexes=indexes,
+        explicit=explicit,
         health=_health(fields.table("hooks")),
         sections={name: fields.raw(name) for name in sorted(sections) if name in fields},
+        directory=directory,
     )
     for name in sections:
         fields.raw(name)
@@ -69,15 +78,18 @@ def _target(fields: Fields) -> DeclaredTarget:
     return declared
 
 
-def _indexes(fields: Fields) -> dict[str, str]:
+def _indexes(fields: Fields) -> tuple[dict[str, str], frozenset[str]]:
     indexes: dict[str, str] = {}
+    explicit = set()
     for table in fields.tables("index"):
         name, url = table.text("name"), table.text("url")
         if name in indexes:
             raise table.fault("name", f"the index {name!r} is declared twice")
         indexes[name] = url
+        if table.flag("explicit", False):
+            explicit.add(name)
         table.done()
-    return indexes
+    return indexes, frozenset(explicit)
 
 
 def _health(hooks: Fields) -> HealthCheck | None:

@@ -57,6 +57,10 @@ class Store:
         self._check(digest, hasher.digest, where)
         self._commit(partial, digest)
 
+    def discard(self, digest: Digest) -> None:
+        """Forget a blob that turned out to be not what it should be."""
+        self.path(digest).unlink(missing_ok=True)
+
     def open(self, digest: Digest, where: str = "store") -> BinaryIO:
         """The blob, its bytes trusted as they were checked on the way in. Raises FetchError where it is absent."""
         try:

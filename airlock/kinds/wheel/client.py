@@ -1,15 +1,16 @@
 """Pages and metadata, each asked for once and many at a time. Who asks, and when, never changes what is answered."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 from packaging.utils import NormalizedName
 
-from airlock.errors import FetchError
+from airlock.errors import FetchError, ResolutionError
 from airlock.kinds import NearSide
+from airlock.kinds.wheel.attestations import read_publisher
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata, read_metadata
 from airlock.kinds.wheel.releases import WheelFile
 from airlock.kinds.wheel.section import DEFAULT, PythonSection
@@ -33,6 +34,7 @@ class IndexClient:
         self._closing = False
         self._pages: dict[NormalizedName, Future[Page]] = {}
         self._metadata: dict[WheelFile, Future[Outcome]] = {}
+        self._publishers: dict[WheelFile, Future[Mapping[str, str]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +55,10 @@ class IndexClient:
     def metadata(self, file: WheelFile) -> Future[Outcome]:
         return self._once(self._metadata, file, self._read_metadata)
 
+    def publisher(self, file: WheelFile) -> Future[Mapping[str, str]]:
+        """Who the index says published the file; see `attestations`."""
+        return self._once(self._publishers, file, self._read_publisher)
+
     def knows_metadata(self, file: WheelFile) -> bool:
         return file in self._metadata
 
@@ -63,13 +69,36 @@ class IndexClient:
             return known[key]
 
     def _read_page(self, name: NormalizedName) -> Page:
-        return fetch_page(name, self._section.index_of(name), self._indexes, self._near)
+        """The page of the one index that has the project. Raises ResolutionError where more than one has."""
+        indexes = self._section.indexes_of(name)
+        pages = [fetch_page(name, index, self._indexes, self._near) for index in indexes]
+        having = [page for page in pages if page.rows]
+        if len(having) > 1:
+            raise _confused(name, having)
+        return having[0] if having else pages[0]
+
+    def _read_publisher(self, file: WheelFile) -> Mapping[str, str]:
+        if file.provenance is None or not self._section.attestations:
+            return {}
+        return read_publisher(file.provenance, file.file, self._near)
 
     def _read_metadata(self, file: WheelFile) -> Outcome:
         try:
             return parse_metadata(read_metadata(file, self._near), file.file, file.name, file.version)
         except Unusable as reason:
             return reason
+
+
+def _confused(name: NormalizedName, pages: Sequence[Page]) -> ResolutionError:
+    """Whoever may upload to one index could stand in for a package of the other: dependency confusion."""
+    names = [page.index for page in pages]
+    rules = " or ".join(f'{name} = "{index}"' for index in names)
+    return ResolutionError(
+        name,
+        f"stands on more than one index ({', '.join(names)}), and airlock does not guess which is meant",
+        hint=f"say it below [python.sources]: {rules}; or give an index that only has what you send there "
+        "`explicit = true`",
+    )
 
 
 def _cancelled() -> "Future[V]":

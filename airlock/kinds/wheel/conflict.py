@@ -47,13 +47,17 @@ class Explainer:
     def _chains(self, name: NormalizedName, wanted: Iterable[Asked]) -> list[str]:
         lines = [f"  {one} is asked for by {self._asker(one)}" for one in wanted]
         constraints = self.provider.question.constraints.get(name, ())
-        lines += [f"  {name}{one} is a constraint of {self.where}" for one in constraints]
+        lines += [f"  {self._constraint(f'{name}{one}')}" for one in constraints]
         lines += [
             f"  {name} {version} was passed over: {reason}"
             for (passed, version), reason in sorted(self.provider.unusable.items(), reverse=True)
             if passed == name
         ][:SHOWN]
         return list(dict.fromkeys(lines))
+
+    def _constraint(self, text: str) -> str:
+        reason = self.provider.question.reasons.get(text)
+        return f"{text} is a constraint of {self.where}" + (f" ({reason})" if reason else "")
 
     def _asker(self, one: Asked) -> str:
         if one.parent is None:
@@ -91,10 +95,14 @@ class Explainer:
                 f"{name} is not on the index {page.index!r}",
                 "check the spelling, or name its index in [python.sources]",
             )
+        if page.status.refused:
+            what = f"{name} is in quarantine on the index {page.index!r}, {page.status}"
+            return what, "an index does this to what may be malware: find out before you go on"
         if admitted(
             self.shelf.releases(name),
             specifiers,
             lambda _, one, version: one.contains(version, prereleases=True),
+            self.provider.question.prereleases_of(name),
         ):
             return None
         hindered = sorted(_hindered(page, name, self.shelf, admits), reverse=True)
@@ -148,7 +156,7 @@ def _hindered(
         if not admits(version):
             continue
         if any(tag in ranks for tag in found):
-            yield version, obstacle(row, shelf.wanted) or f"is yanked: {row.get('yanked')}"
+            yield version, obstacle(row, shelf.wanted.of(name)) or f"is yanked: {row.get('yanked')}"
         else:
             tags.setdefault(version, set()).update(found)
     for version, foreign in tags.items():

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from airlock.core.artifact import Artifact
 from airlock.core.canonical_json import dumps
-from airlock.core.digest import Digest, digest_of
+from airlock.core.digest import Digest, digest_of, digest_of_stream
 from airlock.core.expanded import Member
 from airlock.core.graph import Graph
+from airlock.errors import UsageError
 from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
@@ -30,19 +31,13 @@ class WheelKind:
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         """The names of indexes count and their URLs do not: a mirror changes nothing."""
-        from airlock.kinds.wheel.section import build_words, read_section
+        from airlock.kinds.wheel.section import read_section, words
 
         section = read_section(manifest, where)
         return digest_of(
             dumps(
                 {
-                    "requirements": [str(one) for one in section.requirements],
-                    "constraints": [str(one) for one in section.constraints],
-                    "exclude-newer": section.exclude_newer.isoformat() if section.exclude_newer else "",
-                    **({"cooldown": section.cooldown} if section.cooldown else {}),
-                    "source": section.source or "",
-                    **build_words(section.build),
-                    "sources": dict(sorted(section.sources.items())),
+                    **words(section),
                     "targets": [write_target(declared.target) for declared in manifest.targets],
                 }
             )
@@ -51,12 +46,13 @@ class WheelKind:
     def trees(self, manifest: Manifest, where: str, directory: Path) -> Mapping[str, Digest]:
         from airlock.kinds.wheel.section import read_section
 
-        source = read_section(manifest, where).source
-        if source is None:
-            return {}
-        from airlock.kinds.wheel.building.trees import tree_digest
-
-        return {"python.source": tree_digest(directory / source)}
+        section, place = read_section(manifest, where), f"{where}: {self.section}"
+        found = {"python.source": _tree(section.source, directory)} if section.source else {}
+        return found | {
+            f"python.requirements.{one.name} @ {one.place}": _content(one.place, directory, place)
+            for one in section.references()
+            if one.way == "path"
+        }
 
     def pin(self, request: PinRequest) -> tuple[LockedArtifact, ...]:
         from airlock.kinds.wheel.pin import pin
@@ -96,3 +92,22 @@ class WheelKind:
         from airlock.kinds.wheel.newer import newer
 
         return newer(locked, near)
+
+
+def _content(path: str, directory: Path, where: str) -> Digest:
+    """A digest of a local file, or of a tree."""
+    place = directory / path
+    if place.is_dir():
+        return _tree(path, directory)
+    if not place.is_file():
+        raise UsageError(where, f"{path!r} cannot be read, there is no such file or directory")
+    with place.open("rb") as stream:
+        return digest_of_stream(stream)[0]
+
+
+def _tree(source: str, directory: Path) -> Digest:
+    """A digest of everything in the project's own tree that can change its wheel."""
+    from airlock.kinds.wheel.building.trees import tree_digest
+
+    found: Digest = tree_digest(directory / source)
+    return found

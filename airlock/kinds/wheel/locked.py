@@ -54,7 +54,12 @@ def _question(locked: Locked, target: Target, shelf: "_Shelf") -> Question:
     """Without a manifest everything that is pinned is asked for, without extras."""
     if locked.manifest is not None and shelf.declared:
         section = read_section(locked.manifest, locked.manifest_name)
-        asking = Asking(section=section, where=locked.manifest_name, own=shelf.own())
+        asking = Asking(
+            section=section,
+            where=locked.manifest_name,
+            own=shelf.apart("source"),
+            given=shelf.apart("reference"),
+        )
         return question_of(asking, target, {})
     nothing = SpecifierSet()
     return Question(
@@ -63,8 +68,7 @@ def _question(locked: Locked, target: Target, shelf: "_Shelf") -> Question:
         ),
         constraints={},
         preferred={},
-        environment=target.environment(),
-        python=target.python_full,
+        target=target,
     )
 
 
@@ -98,14 +102,14 @@ class _Shelf:
         self._known: dict[NormalizedName, Metadata | Unusable] = {}
         self.declared = locked.manifest is not None and SECTION in locked.manifest.sections
 
-    def own(self) -> dict[NormalizedName, tuple[WheelFile, Metadata]]:
-        """The project's own wheel, which the manifest asks for without a line."""
-        own = {}
+    def apart(self, origin: str) -> dict[NormalizedName, tuple[WheelFile, Metadata]]:
+        """Those of no index: the project's own wheel (`source`), and direct references (`reference`)."""
+        apart = {}
         for name, (artifact, file) in self.files.items():
-            found = self.metadata(file) if "source" in artifact.origin else None
+            found = self.metadata(file) if origin in artifact.origin else None
             if isinstance(found, Metadata):
-                own[name] = (file, found)
-        return own
+                apart[name] = (file, found)
+        return apart
 
     def releases(self, name: NormalizedName) -> Releases:
         found = self.files.get(name)
@@ -133,7 +137,7 @@ def _description(artifact: Artifact, file: WheelFile, locked: Locked, library: L
         return data
     if artifact.digest not in library.store:
         near = replace(library.near(), locked=locked.lockfile.artifacts)
-        if artifact.origin.keys() == {"index"}:
+        if artifact.origin.keys() & {"index", "sdist"} == {"index"}:
             return sought(artifact, file, locked.manifest, near)
         obtain(artifact, locked.manifest, near)
     with library.store.open(artifact.digest, artifact.label) as stream:

@@ -5,7 +5,6 @@ hash checked; the remote wheel by range requests; the whole wheel, which then st
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,9 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from airlock.core.digest import hex_of
+from airlock.core.digest import Digest, hex_of
+from airlock.core.markers import holds
+from airlock.core.target import Target
 from airlock.errors import IntegrityError
 from airlock.kinds import NearSide
 from airlock.kinds.download import download_unmeasured
@@ -34,11 +35,13 @@ class Metadata:
     requirements: tuple[Requirement, ...]
     extras: frozenset[NormalizedName]
     requires_python: str
+    sha256: str = ""
+    """Of the whole METADATA file, 64 hexadecimal digits."""
 
 
 def read_metadata(file: WheelFile, near: NearSide) -> bytes:
     """The METADATA of a wheel, without the wheel where possible. Raises FetchError or IntegrityError."""
-    place = _place(file, near.cache)
+    place = _place(file.index, file.digest, near.cache)
     if place is None:
         return _fetch(file, near)
     try:
@@ -51,19 +54,25 @@ def read_metadata(file: WheelFile, near: NearSide) -> bytes:
 
 def cached(file: WheelFile, cache: Path) -> bytes | None:
     """The METADATA of a wheel, if it was read before."""
-    place = _place(file, cache)
+    place = _place(file.index, file.digest, cache)
     try:
         return place.read_bytes() if place else None
     except FileNotFoundError:
         return None
 
 
-def _place(file: WheelFile, cache: Path) -> Path | None:
+def forget(index: str, digest: Digest, cache: Path) -> None:
+    """Read the METADATA of a wheel anew the next time."""
+    if place := _place(index, digest, cache):
+        place.unlink(missing_ok=True)
+
+
+def _place(index: str, digest: Digest | None, cache: Path) -> Path | None:
     """Named by the wheel's content, so it is good for ever; and by the index, for an index must not speak for the files of
     another."""
-    if file.digest is None:
+    if digest is None:
         return None
-    return cache / "metadata" / hashlib.sha256(file.index.encode()).hexdigest()[:16] / hex_of(file.digest)
+    return cache / "metadata" / hashlib.sha256(index.encode()).hexdigest()[:16] / hex_of(digest)
 
 
 def _fetch(file: WheelFile, near: NearSide) -> bytes:
@@ -102,6 +111,7 @@ def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object
         requirements=tuple(_requirement(text, file) for text in raw.get("requires_dist", [])),
         extras=frozenset(canonicalize_name(extra) for extra in raw.get("provides_extra", [])),
         requires_python=raw.get("requires_python", ""),
+        sha256=hashlib.sha256(data).hexdigest(),
     )
 
 
@@ -120,14 +130,12 @@ def _requirement(text: str, file: str) -> Requirement:
     return requirement
 
 
-def applies(requirement: Requirement, environment: Mapping[str, str], extras: frozenset[str]) -> bool:
+def applies(requirement: Requirement, target: Target, extras: frozenset[str]) -> bool:
     """Whether the marker holds on the target, without extras or with one of those asked for. Raises Unusable where it
     compares what cannot be compared."""
     if requirement.marker is None:
         return True
     try:
-        return any(
-            requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras))
-        )
+        return holds(requirement.marker, target, extras)
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         raise Unusable(f"the marker of {str(requirement)!r} cannot be judged: {error}") from error

@@ -32,7 +32,7 @@ def newer(locked: Locked, near: NearSide) -> tuple[Newer, ...]:
             client.page(name)
         for target, artifact in _pins(locked):
             page = client.page(_name(artifact)).result()
-            allowed = _newest(page, artifact, target, cutoff)
+            allowed = _newest(page, artifact, target, section.cutoff_of(_name(artifact), cutoff))
             newest = _newest(page, artifact, target, None)
             key = (_name(artifact), artifact.version, allowed, newest, _yanked(page, artifact))
             if allowed or newest or key[-1] is not None:

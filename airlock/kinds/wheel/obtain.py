@@ -13,6 +13,7 @@ from airlock.kinds import NearSide
 from airlock.kinds.download import download, download_unmeasured
 from airlock.kinds.wheel.client import fetch_page
 from airlock.kinds.wheel.metadata import read_metadata
+from airlock.kinds.wheel.origins import check_obtained
 from airlock.kinds.wheel.releases import WheelFile, absolute
 
 
@@ -20,11 +21,17 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
     """See `Kind.obtain`. Without a manifest only the default index is known."""
     if artifact.digest in near.store:
         return
-    if "source" in artifact.origin or "sdist" in artifact.origin:
+    if artifact.origin.keys() & {"source", "sdist", "python"}:
         _build(artifact, manifest, near)
+        return
+    if "reference" in artifact.origin:
+        from airlock.kinds.wheel.given import obtain_given
+
+        obtain_given(artifact, manifest, near)
         return
     url = _find(artifact, artifact.file, manifest.indexes if manifest else {}, near)
     download(url, artifact, near)
+    check_obtained(artifact, near)
 
 
 def sought(artifact: Artifact, file: WheelFile, manifest: Manifest | None, near: NearSide) -> bytes:
@@ -42,6 +49,11 @@ def _build(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
         obtain(tool, manifest, near)
     if "source" in artifact.origin:
         rebuild_own(artifact, manifest, tools, near)
+        return
+    if "reference" in artifact.origin:
+        from airlock.kinds.wheel.given import source_given
+
+        rebuild(artifact, source_given(artifact, manifest, near), tools, near)
         return
     _check_allowed(artifact, manifest)
     file = artifact.origin["sdist"]

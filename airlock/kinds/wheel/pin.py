@@ -12,12 +12,15 @@ from airlock.errors import IntegrityError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.kinds import NearSide, PinRequest, Upgrade
 from airlock.kinds.download import download_unmeasured
+from airlock.kinds.wheel.attestations import change
 from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
+from airlock.kinds.wheel.given import Given, References
+from airlock.kinds.wheel.origins import wheel_origin
 from airlock.kinds.wheel.own import OwnWheel, build_own, warn_untracked
 from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Pins, Preferred, Task, resolve
-from airlock.kinds.wheel.sdists import Sdists, built_artifact, how_built, sdist_origin
+from airlock.kinds.wheel.sdists import Sdists, built_artifact, how_built
 from airlock.kinds.wheel.section import SECTION, PythonSection, read_section
 
 KIND = "wheel"
@@ -33,8 +36,8 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     targets = [declared.target for declared in request.manifest.targets]
     with IndexClient(request.near, section, request.manifest.indexes) as client:
         sdists = Sdists(request, section, client)
-        pinned = _Pinned(request, section, sdists)
-        task = Task(section=section, where=request.where, client=client, own={}, sdists=sdists)
+        pinned = _Pinned(request, section, client, sdists)
+        task = Task(section=section, where=request.where, client=client, own={}, given={}, sdists=sdists)
         for target in targets:
             pinned.take(task, target)
         return pinned.rows()
@@ -43,8 +46,11 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
 class _Pinned:
     """What each target gets, one after the other in the manifest's order, each inclined to what those before it got."""
 
-    def __init__(self, request: PinRequest, section: PythonSection, sdists: Sdists) -> None:
-        self._request, self._section, self._sdists = request, section, sdists
+    def __init__(
+        self, request: PinRequest, section: PythonSection, client: IndexClient, sdists: Sdists
+    ) -> None:
+        self._request, self._section, self._client, self._sdists = request, section, client, sdists
+        self._references = References(request, section, sdists)
         self._pins: dict[str, Pins] = {}
         self._found: dict[tuple[object, ...], Artifact] = {}
         self._targets: dict[tuple[object, ...], set[str]] = {}
@@ -54,11 +60,21 @@ class _Pinned:
 
     def take(self, task: Task, target: Target) -> None:
         own = self._own(target)
-        task = replace(task, own=own.files if own else {})
+        given = self._references.on(target)
+        task = replace(
+            task,
+            own=own.files if own else {},
+            given={name: (one.file, one.metadata) for name, one in given.items()},
+        )
         preferred = _preferred(target, self._request.previous, self._request.upgrade, self._pins.values())
         self._pins[target.name] = pins = resolve(task, target, preferred)
         for file in pins.values():
-            key = self._key(self._artifact(file, own, target))
+            self._client.publisher(file)
+        for file in pins.values():
+            if file.name in given:
+                key = self._key(self._given(given[file.name]))
+            else:
+                key = self._key(self._artifact(file, own, target))
             self._targets.setdefault(key, set()).add(target.name)
 
     def _key(self, artifact: Artifact) -> tuple[object, ...]:
@@ -71,6 +87,11 @@ class _Pinned:
             return None
         return build_own(self._section.source, target, self._sdists, self._request.near)
 
+    def _given(self, given: Given) -> Artifact:
+        if given.built is not None:
+            self._built_with(given.built)
+        return given.artifact
+
     def _artifact(self, file: WheelFile, own: OwnWheel | None, target: Target) -> Artifact:
         if own is not None and file.name in own.files:
             self._built_with(own.built)
@@ -79,8 +100,24 @@ class _Pinned:
         if file.is_sdist:
             built, sdist = self._sdists.wheel(file, target)
             self._built_with(built)
-            return built_artifact(built, sdist_origin(built, sdist))
-        return _artifact(_whole(file, self._request.near), {"index": file.index})
+            return built_artifact(built, self._sdists.origin(built, sdist))
+        whole = _whole(file, self._request.near)
+        return _artifact(whole, wheel_origin(file, self._client, self._request.near))
+
+    def _tell(self, rows: Iterable[LockedArtifact]) -> None:
+        """What the user should know of the pins, once each."""
+        before = _publishers(self._request.previous)
+        found = []
+        for artifact in (row.artifact for row in rows if row.targets and "index" in row.artifact.origin):
+            status = self._client.page(canonicalize_name(artifact.name)).result().status
+            if status.name in ("archived", "deprecated"):
+                found.append(f"{artifact.name} is {status}")
+            if text := change(
+                artifact.name, artifact.version, before.get(artifact.name, {}), artifact.origin
+            ):
+                found.append(text)
+        for text in dict.fromkeys(found):
+            self._request.near.reporter.warn(text)
 
     def _built_with(self, built: BuiltWheel) -> None:
         for row in built.rows:
@@ -97,7 +134,16 @@ class _Pinned:
             for key, artifact in self._found.items()
         )
         _check_unchanged(rows, self._request)
+        self._tell(rows)
         return rows
+
+
+def _publishers(previous: Lockfile | None) -> dict[str, Mapping[str, str]]:
+    return {
+        one.artifact.name: one.artifact.origin
+        for one in (previous.artifacts if previous else ())
+        if one.artifact.kind == KIND and one.targets
+    }
 
 
 def _preferred(
@@ -153,6 +199,10 @@ def _check_yanked(file: WheelFile, request: PinRequest) -> None:
         )
 
 
+def _is_published(artifact: Artifact) -> bool:
+    return "index" in artifact.origin and "sdist" not in artifact.origin
+
+
 def _check_unchanged(rows: Iterable[LockedArtifact], request: PinRequest) -> None:
     """A published file never changes; where it does, somebody should know why before it is taken."""
     before = {
@@ -163,7 +213,7 @@ def _check_unchanged(rows: Iterable[LockedArtifact], request: PinRequest) -> Non
     for row in rows:
         artifact = row.artifact
         old = before.get((artifact.file, artifact.origin.get("index")))
-        if old is not None and old.digest != artifact.digest and artifact.origin.keys() == {"index"}:
+        if old is not None and old.digest != artifact.digest and _is_published(artifact):
             raise IntegrityError(
                 f"index {artifact.origin['index']}: {artifact.file}",
                 "the index offers another file than the lock has",

@@ -17,8 +17,11 @@ from packaging.version import Version
 from resolvelib import AbstractProvider
 from resolvelib.structs import RequirementInformation
 
+from airlock.core.target import Target
+from airlock.kinds.wheel.amend import Amended
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.releases import Releases, WheelFile, takes_python
+from airlock.kinds.wheel.rules import IF_NECESSARY
 
 PROMOTED_AFTER = 5
 """Conflicts after which a project is decided before others."""
@@ -61,10 +64,13 @@ class Question:
     constraints: Mapping[NormalizedName, tuple[SpecifierSet, ...]]
     preferred: Mapping[NormalizedName, tuple[Version, ...]]
     """Versions to try first, the best first."""
-    environment: Mapping[str, str]
-    python: Version
+    target: Target
+    amended: Amended = field(default_factory=Amended)
+    prereleases_of: Callable[[NormalizedName], str] = lambda name: IF_NECESSARY
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why the manifest has a constraint, by its text."""
     own: Mapping[NormalizedName, tuple[WheelFile, Metadata]] = field(default_factory=dict)
-    """The project's own wheel, which no index has a say in."""
+    """The project's own wheel and direct references, which no index has a say in."""
 
 
 class Facts(Protocol):
@@ -169,7 +175,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         key = (name, frozenset(specifiers), extras)
         if key not in self._candidates:
             files = self._files(name)
-            versions = admitted(files, specifiers, self._admits)
+            versions = admitted(files, specifiers, self._admits, self.question.prereleases_of(name))
             for version in reversed(self.question.preferred.get(name, ())):
                 if version in versions:
                     versions = [version, *(other for other in versions if other != version)]
@@ -210,23 +216,37 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         if isinstance(outcome, Unusable):
             self.unusable[candidate.name, candidate.version] = str(outcome)
             return (_refusal(candidate),)
-        return tuple(asked(one, candidate) for one in self.wanted_by(outcome, candidate.extras))
+        return tuple(asked(one, candidate) for one in self.wanted_by(outcome, candidate))
 
     def _outcome(self, candidate: Candidate) -> Metadata | Unusable:
         own = self.question.own.get(candidate.name)
         outcome = own[1] if own else self._shelf.metadata(candidate.file)
         if isinstance(outcome, Unusable):
             return outcome
-        if outcome.requires_python and not takes_python(outcome.requires_python, self.question.python):
+        if outcome.requires_python and not takes_python(
+            outcome.requires_python, self.question.target.python_full
+        ):
             return Unusable(f"{candidate.file.file} needs Python {outcome.requires_python}")
         try:
-            urls = [one for one in self.wanted_by(outcome, candidate.extras) if one.url]
+            wanted = self.wanted_by(outcome, candidate)
         except Unusable as reason:
             return reason
-        return Unusable(f"{candidate.file.file} needs a URL: {urls[0]}") if urls else outcome
+        known = self.question.own
+        urls = [one.name for one in wanted if one.url and canonicalize_name(one.name) not in known]
+        if urls:
+            return Unusable(
+                f"{candidate.file.file} needs {urls[0]} from an address that the manifest does not name"
+            )
+        return outcome
 
-    def wanted_by(self, metadata: Metadata, extras: frozenset[NormalizedName]) -> list[Requirement]:
-        return [one for one in metadata.requirements if applies(one, self.question.environment, extras)]
+    def wanted_by(self, metadata: Metadata, candidate: Candidate) -> list[Requirement]:
+        """What counts of its requirements on the target, with the manifest's overrides and excludes. Raises Unusable."""
+        target, extras = self.question.target, candidate.extras
+        found = [one for one in metadata.requirements if applies(one, target, extras)]
+        return self.question.amended(found, candidate.name)
+
+    def metadata_of(self, candidate: Candidate) -> Metadata | Unusable:
+        return self._outcome(candidate)
 
 
 def _refusal(candidate: Candidate) -> Asked:
@@ -250,13 +270,16 @@ def admitted(
     files: Mapping[Version, WheelFile],
     specifiers: Specifiers,
     admits: Callable[[str, SpecifierSet, Version], bool],
+    prereleases: str = IF_NECESSARY,
 ) -> list[Version]:
     """The versions of `files`, in its order, that are candidates. A yanked one only for an exact pin (PEP 592); a
-    pre-release only where one is named, or nothing else is left (PEP 440)."""
+    pre-release as the policy in `prereleases` says, without one only where one is named, or nothing else is left (PEP 440)."""
     exact = any(pins(one) for specifier in specifiers.values() for one in specifier)
     found = [version for version, file in files.items() if exact or file.yanked is None]
     for text, specifier in specifiers.items():
         found = [version for version in found if admits(text, specifier, version)]
-    if any(specifier.prereleases for specifier in specifiers.values()):
+    named = prereleases != "never" and any(specifier.prereleases for specifier in specifiers.values())
+    if named or prereleases == "allow":
         return found
-    return [version for version in found if not version.is_prerelease] or found
+    final = [version for version in found if not version.is_prerelease]
+    return final or (found if prereleases == IF_NECESSARY else [])

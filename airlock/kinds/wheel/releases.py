@@ -2,12 +2,12 @@
 distribution of a package that may be built."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
@@ -44,6 +44,8 @@ class WheelFile:
     """The sha256 of the `.metadata` file beside it; empty where that is advertised without one, None where it is not."""
     yanked: str | None
     """The reason, empty where none was given; None where the file is not yanked."""
+    provenance: str | None = None
+    """Where the index has attestations of the file (PEP 740); None where it has none."""
 
     @property
     def is_sdist(self) -> bool:
@@ -57,6 +59,14 @@ class Wanted:
     target: Target
     exclude_newer: datetime | None
     build: BuildPolicy = NO_BUILDS
+    cutoff_of: Callable[[NormalizedName, datetime | None], datetime | None] | None = None
+    """What `exclude_newer` is for one project."""
+
+    def of(self, name: NormalizedName) -> "Wanted":
+        """The same, for one project."""
+        if self.cutoff_of is None:
+            return self
+        return replace(self, exclude_newer=self.cutoff_of(name, self.exclude_newer), cutoff_of=None)
 
 
 Releases = Mapping[Version, WheelFile]
@@ -65,6 +75,8 @@ _Choice = tuple[tuple[object, ...], Mapping[str, Any]]
 
 
 def releases(page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
+    if page.status.refused:
+        return {}
     ranks = tag_ranks(wanted.target)
     best: dict[Version, _Choice] = {}
     for row, version, tags, build in () if name in wanted.build.always else wheels(page, name):
@@ -199,13 +211,15 @@ def _wheel_file(
         size=size if type(size) is int and 0 <= size <= MAX_ARTIFACT else None,
         metadata=_metadata(row),
         yanked=_reason(row.get("yanked")),
+        provenance=absolute(row.get("provenance"), page),
     )
 
 
 def absolute(url: object, page: Page) -> str | None:
-    """Where a row's file is; None where the row does not say it."""
+    """Where a row's file is; None where the row does not say it, or says what no file comes from."""
     try:
-        return urljoin(page.url, url) if isinstance(url, str) else None
+        address = urljoin(page.url, url) if isinstance(url, str) else ""
+        return address if urlsplit(address).scheme in ("http", "https") else None
     except ValueError:
         return None
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 from packaging.version import Version
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from airlock.core.target import Target
 from airlock.errors import ResolutionError, UsageError
+from airlock.kinds.wheel.certain import check_certain
 from airlock.kinds.wheel.client import IndexClient
 from airlock.kinds.wheel.conflict import Explainer
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
@@ -32,6 +33,14 @@ class Asking:
     section: PythonSection
     where: str
     own: Own
+    """The project's own wheel."""
+    given: Own
+    """What direct references come to on the target."""
+
+    @property
+    def known(self) -> Own:
+        """What no index has a say in."""
+        return {**self.given, **self.own}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +54,14 @@ class Task(Asking):
 def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     """One wheel for each project that the target needs. Raises ResolutionError, FetchError or IntegrityError."""
     question = question_of(task, target, preferred)
-    wanted = Wanted(target=target, exclude_newer=task.section.exclude_newer, build=task.section.build)
-    shelf = Shelf(task.client, wanted, preferred, task.own, task.sdists)
+    section = task.section
+    wanted = Wanted(
+        target=target,
+        exclude_newer=section.exclude_newer,
+        build=section.build,
+        cutoff_of=section.cutoff_of,
+    )
+    shelf = Shelf(task.client, wanted, preferred, _Unasked(task.known, question), task.sdists)
     for root in question.roots:
         shelf.foresee(root.name, root.specifier)
     provider = Provider(question, shelf)
@@ -60,47 +75,60 @@ def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
             f"no answer for target {target.name} after {error.round_count} attempts",
             hint="give lower bounds to the requirements, so that old versions need not be tried",
         ) from error
-    return _reached(question.roots, result.mapping, provider)
+    pins = _reached(question.roots, result.mapping, provider)
+    check_certain(task, target, provider, pins.values())
+    return {name: pins[name].file for name in sorted(pins)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Unasked:
+    """Names that no index is asked for."""
+
+    known: Own
+    question: Question
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.known or self.question.amended.everywhere(NormalizedName(str(name)))
 
 
 def question_of(task: Asking, target: Target, preferred: Preferred) -> Question:
     """What one target is asked for."""
-    environment = target.environment()
+    section = task.section
     constraints: dict[NormalizedName, tuple[SpecifierSet, ...]] = {}
-    for one in _applying(task.section.constraints, environment, task.where):
-        name = canonicalize_name(one.name)
-        constraints[name] = (*constraints.get(name, ()), one.specifier)
+    for one in section.constraints:
+        if _applies(one.requirement, target, task.where):
+            constraints[one.name] = (*constraints.get(one.name, ()), one.requirement.specifier)
+    amended = section.amendments.on(lambda one: _applies(one, target, task.where))
+    requirements = [one for one in section.requirements if _applies(one, target, task.where)]
     own = [
         Asked(name=name, extras=frozenset(), specifier=SpecifierSet(f"=={file.version}"), parent=None)
         for name, (file, _) in task.own.items()
     ]
     return Question(
-        roots=(
-            *own,
-            *(asked(one, None) for one in _applying(task.section.requirements, environment, task.where)),
-        ),
+        roots=(*own, *(asked(one, None) for one in amended(requirements, None))),
         constraints=constraints,
         preferred=preferred,
-        environment=environment,
-        python=target.python_full,
-        own=task.own,
+        target=target,
+        amended=amended,
+        prereleases_of=section.prereleases_of,
+        reasons={f"{one.name}{one.requirement.specifier}": one.reason for one in section.constraints},
+        own=task.known,
     )
 
 
-def _applying(
-    requirements: Iterable[Requirement], environment: Mapping[str, str], where: str
-) -> list[Requirement]:
+def _applies(requirement: Requirement, target: Target, where: str) -> bool:
     try:
-        return [one for one in requirements if applies(one, environment, frozenset())]
+        return applies(requirement, target, frozenset())
     except Unusable as error:
         raise UsageError(f"{where}: {SECTION}", str(error)) from error
 
 
 def _reached(
     roots: Iterable[Asked], mapping: Mapping[NormalizedName, Candidate], provider: Provider
-) -> dict[NormalizedName, WheelFile]:
+) -> dict[NormalizedName, Candidate]:
     """What the roots need in the end. A pin may still hold an extra that only a version asked for which was given up."""
     extras: dict[NormalizedName, frozenset[NormalizedName]] = {}
+    found: dict[NormalizedName, Candidate] = {}
     queue = list(roots)
     while queue:
         one = queue.pop()
@@ -109,7 +137,8 @@ def _reached(
             continue
         extras[one.name] = one.extras | (known or frozenset())
         pin = mapping[one.name]
-        queue += provider.get_dependencies(
-            Candidate(name=pin.name, version=pin.version, extras=extras[one.name], file=pin.file)
+        found[one.name] = Candidate(
+            name=pin.name, version=pin.version, extras=extras[one.name], file=pin.file
         )
-    return {name: mapping[name].file for name in sorted(extras)}
+        queue += provider.get_dependencies(found[one.name])
+    return found

@@ -14,12 +14,14 @@ from airlock.errors import ResolutionError
 from airlock.formats.lockfile import LockedArtifact
 from airlock.kinds import PinRequest
 from airlock.kinds.download import download_unmeasured
+from airlock.kinds.wheel.amend import Amendments
 from airlock.kinds.wheel.building.builder import Builder, BuiltWheel, Tools
 from airlock.kinds.wheel.building.fit import check_fit
 from airlock.kinds.wheel.building.sources import Source, archive_source
 from airlock.kinds.wheel.building.static import static_metadata
 from airlock.kinds.wheel.client import IndexClient, Outcome
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata
+from airlock.kinds.wheel.origins import wheel_origin
 from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Preferred, Task, resolve
 from airlock.kinds.wheel.section import PythonSection
@@ -125,16 +127,17 @@ class Sdists:
             self._section,
             requirements=tuple(Requirement(text) for text in wanted),
             constraints=self._section.build.constraints,
+            amendments=Amendments(),
         )
         where = f"{self._request.where}: tools to build {label}"
-        task = Task(section=section, where=where, client=self._client, own={}, sdists=self)
+        task = Task(section=section, where=where, client=self._client, own={}, given={}, sdists=self)
         pins = resolve(task, machine, self._preferred(label))
         artifacts: list[Artifact] = []
         nested: list[LockedArtifact] = []
         for file in pins.values():
             if file.is_sdist:
                 built, whole = self.wheel(file, machine)
-                artifacts.append(built_artifact(built, sdist_origin(built, whole)))
+                artifacts.append(built_artifact(built, self.origin(built, whole)))
                 nested += built.rows
             else:
                 artifacts.append(self._tool(file))
@@ -150,8 +153,19 @@ class Sdists:
             file=whole.file,
             size=whole.size,
             digest=whole.digest,
-            origin={"index": whole.index},
+            origin=wheel_origin(file, self._client, self._request.near),
         )
+
+    def origin(self, built: BuiltWheel, sdist: WheelFile) -> dict[str, str]:
+        """What a row of the lock says of a wheel that was built from a source distribution."""
+        assert sdist.digest is not None, "made whole"
+        return {
+            "index": sdist.index,
+            "sdist": sdist.file,
+            "sdist-sha256": hex_of(sdist.digest),
+            **how_built(built),
+            **self._client.publisher(sdist).result(),
+        }
 
     def _preferred(self, label: str) -> Preferred:
         """The tools of the lock before, those of the same build first."""
@@ -195,17 +209,6 @@ def built_artifact(built: BuiltWheel, origin: dict[str, str]) -> Artifact:
         digest=built.digest,
         origin=origin,
     )
-
-
-def sdist_origin(built: BuiltWheel, sdist: WheelFile) -> dict[str, str]:
-    """What a row of the lock says of a wheel that was built from a source distribution."""
-    assert sdist.digest is not None, "made whole"
-    return {
-        "index": sdist.index,
-        "sdist": sdist.file,
-        "sdist-sha256": hex_of(sdist.digest),
-        **how_built(built),
-    }
 
 
 def how_built(built: BuiltWheel) -> dict[str, str]:

@@ -44,7 +44,6 @@ class Shelf:
         """`preferred` is where guesses start; no index is ever asked for what is the project's `own`."""
         self.client, self.wanted = client, wanted
         self._preferred, self._own, self._sdists = preferred, own, sdists
-        self._environment = wanted.target.environment()
         self._releases: dict[NormalizedName, Releases] = {}
         self._tried: Counter[NormalizedName] = Counter()
         self._guessed: set[tuple[NormalizedName, SpecifierSet]] = set()
@@ -56,7 +55,7 @@ class Shelf:
         found = self._releases.get(name)
         if found is None:
             # Two threads may both work it out; they come to the same.
-            found = self._releases[name] = releases(page, name, self.wanted)
+            found = self._releases[name] = releases(page, name, self.wanted.of(name))
         return found
 
     def metadata(self, file: WheelFile) -> Outcome:
@@ -114,6 +113,6 @@ class Shelf:
 
     def _plain(self, requirement: Requirement) -> bool:
         try:
-            return requirement.url is None and applies(requirement, self._environment, frozenset())
+            return requirement.url is None and applies(requirement, self.wanted.target, frozenset())
         except Unusable:
             return False

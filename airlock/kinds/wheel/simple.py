@@ -20,12 +20,28 @@ ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What an index says of a whole project (PEP 792)."""
+
+    name: str = "active"
+    reason: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return self.name == "quarantined"
+
+    def __str__(self) -> str:
+        return self.name + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     index: str
     """The index's name in the manifest."""
     url: str
     """The base of relative links."""
     rows: tuple[Mapping[str, Any], ...]
+    status: Status = Status()
 
 
 def absent(index: str) -> Page:
@@ -48,10 +64,26 @@ def _from_json(reply: Reply, index: str, where: str) -> Page:
         document = json.loads(reply.body)
         version = str(document["meta"]["api-version"])
         rows = tuple(row for row in document["files"] if isinstance(row, dict))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        status = _status(document.get("project-status"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _not_an_index(where, "JSON without the keys of PEP 691") from error
     _check_version(version, where)
-    return Page(index=index, url=reply.url, rows=rows)
+    return Page(index=index, url=reply.url, rows=rows, status=status)
+
+
+def _status(value: object) -> Status:
+    """A table with `status` and `reason`; some indexes send the status alone."""
+    table = value if isinstance(value, dict) else {"status": value}
+    name, reason = table.get("status"), table.get("reason")
+    return Status(
+        name=_plain(name) if isinstance(name, str) else "active",
+        reason=_plain(reason) if isinstance(reason, str) else "",
+    )
+
+
+def _plain(text: str) -> str:
+    """One short line, for it is shown."""
+    return "".join(character for character in text if character.isprintable())[:200]
 
 
 def _from_html(reply: Reply, index: str, where: str) -> Page:
@@ -62,7 +94,12 @@ def _from_html(reply: Reply, index: str, where: str) -> Page:
     except AssertionError as error:  # html.parser's word for markup that it cannot follow
         raise _not_an_index(where, "HTML that cannot be read") from error
     _check_version(links.version, where)
-    return Page(index=index, url=links.base, rows=tuple(links.rows))
+    return Page(
+        index=index,
+        url=links.base,
+        rows=tuple(links.rows),
+        status=Status(name=_plain(links.status), reason=_plain(links.reason)),
+    )
 
 
 def _check_version(version: str, where: str) -> None:
@@ -82,6 +119,7 @@ class _Links(HTMLParser):
         super().__init__()
         self.base = url
         self.version = "1.0"
+        self.status, self.reason = "active", ""
         self.rows: list[dict[str, Any]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -95,8 +133,17 @@ class _Links(HTMLParser):
             self.rows.append(_row(href, attributes))
         elif tag == "base" and (href := attributes.get("href")):
             self.base = urljoin(self.base, href)
-        elif tag == "meta" and attributes.get("name") == "pypi:repository-version":
-            self.version = attributes.get("content") or ""
+        elif tag == "meta":
+            self._take_meta(attributes.get("name"), attributes.get("content") or "")
+
+    def _take_meta(self, name: str | None, content: str) -> None:
+        match name:
+            case "pypi:repository-version":
+                self.version = content
+            case "pypi:project-status":
+                self.status = content
+            case "pypi:project-status-reason":
+                self.reason = content
 
 
 def _row(href: str, attributes: Mapping[str, str | None]) -> dict[str, Any]:
@@ -106,6 +153,7 @@ def _row(href: str, attributes: Mapping[str, str | None]) -> dict[str, Any]:
         "url": url,
         "hashes": _hashes(fragment),
         "requires-python": attributes.get("data-requires-python"),
+        "provenance": attributes.get("data-provenance"),
         # PEP 592: the attribute without a value is a yank without a reason.
         "yanked": (attributes["data-yanked"] or True) if "data-yanked" in attributes else False,
     }
