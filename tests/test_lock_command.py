@@ -75,13 +75,11 @@ def test_what_moved_is_told_from_old_to_new(shell: Shell, place: Workplace, inde
     shell.airlock("lock", "-q")
     index.add(make_wheel("lib", "1.1"), make_wheel("app", "1.1"))
     assert shell.airlock("lock", "--upgrade-package", "Lib").stderr == (
-        "  lib 1.0 → 1.1\nairlock.lock has 2 artifacts for 1 target(s)\n"
+        "↑ lib 1.0 → 1.1\nairlock.lock has 2 artifacts for 1 target(s)\n"
     )
     told = json.loads(shell.airlock("lock", "-q", "--upgrade", "--dry-run", "--json").stdout)
-    assert told["changes"] == [
-        {"kind": "wheel", "name": "app", "before": ["1.0"], "after": ["1.1"]},
-        {"kind": "wheel", "name": "lib", "before": ["1.1"], "after": []},
-    ]
+    rows = [(one["name"], one["how"], one["before"], one["after"]) for one in told["changes"]]
+    assert rows == [("app", "up", ["1.0"], ["1.1"]), ("lib", "removed", ["1.1"], [])]
     document = tomllib.loads((place.directory / "airlock.lock").read_text())
     assert [one["version"] for one in document["artifacts"]] == ["1.0", "1.1"]
 
@@ -102,6 +100,7 @@ def test_check_says_which_part_changed_and_exits_with_3(shell: Shell, place: Wor
         "lockfile": "airlock.lock",
         "up_to_date": False,
         "changed_inputs": ["python"],
+        "problems": [],
     }
     assert stale.stderr == (
         "error: airlock.lock: does not answer airlock.toml; changed since: python\nhint: run `airlock lock`\n"

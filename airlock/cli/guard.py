@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from airlock.cli.plain import plain
-from airlock.errors import AirlockError
+from airlock.errors import AirlockError, ResolutionError
 
 _LONGEST = 4000
 """Characters of a message: it may quote what somebody else wrote."""
@@ -35,10 +35,17 @@ def guarded(arguments: list[str], run: Callable[[list[str]], int]) -> int:
 
 
 def tell(error: AirlockError) -> None:
-    """`error: WHERE: what: expected X, found Y`, then `hint: …`, on stderr."""
-    print(f"error: {plain(str(error)[:_LONGEST])}", file=sys.stderr)
+    """`error: WHERE: what: expected X, found Y`, then `hint: …`, on stderr. What is told of a resolution may have several
+    lines; each but the first is indented, so that nothing in it can pass for the next message."""
+    spell = _indented if isinstance(error, ResolutionError) else plain
+    print(f"error: {spell(str(error)[:_LONGEST])}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {plain(error.hint[:_LONGEST])}", file=sys.stderr)
+        print(f"hint: {spell(error.hint[:_LONGEST])}", file=sys.stderr)
+
+
+def _indented(text: str) -> str:
+    first, *others = text.split("\n")
+    return "\n".join([plain(first), *(f"  {plain(line.removeprefix('  '))}" for line in others)])
 
 
 def _spell_out_what_the_terminal_lacks() -> None:

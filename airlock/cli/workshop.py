@@ -19,7 +19,11 @@ def read_lock(path: Path) -> Lockfile:
     if data[257:262] == b"ustar":
         hint = "give the lock that it was built from"
         raise UsageError(str(path), "not a lock but a bundle or delta", hint=hint)
-    return parse_lockfile(data, path.name)
+    lockfile = parse_lockfile(data, path.name)
+    if lockfile.seeds:
+        what = f"not locked yet: it only has the versions of {lockfile.seeds[0].source} to start from"
+        raise UsageError(str(path), what, hint="run `airlock lock`")
+    return lockfile
 
 
 def note_what_moved(session: Session, lock: Path, lockfile: Lockfile) -> None:

@@ -1,8 +1,9 @@
 """`airlock lock`: from the manifest and the lock before it to a lock. Knows no kind by name."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from airlock.core.artifact import Encoder
@@ -11,10 +12,10 @@ from airlock.core.codecs import SETS, best_set
 from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
-from airlock.formats.lockfile import LockedArtifact, Lockfile
+from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_health, write_project, write_target
-from airlock.kinds import Kind, NearSide, PinRequest, Trees, Upgrade
+from airlock.kinds import Kind, NearSide, Packages, PinRequest, Trees, Upgrade
 from airlock.kinds.registry import kinds
 
 
@@ -31,17 +32,10 @@ class LockRequest:
     """zstd's, for bundles; None for that of the previous lock."""
     codecs: str | None = None
     """The set of codecs; None for that of the previous lock, or the largest at hand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One thing that differs between two locks; an empty side means that it was not there."""
-
-    kind: str
-    name: str
-    before: tuple[str, ...]
-    """Versions, sorted; the file's name stands in for a kind without versions."""
-    after: tuple[str, ...]
+    doubtful: bool = False
+    """The previous pins contradict each other, or the manifest: they are where to start from, and no answer."""
+    now: datetime | None = None
+    """What a cooldown is reckoned from where the previous lock has no instant for it."""
 
 
 def inputs(manifest: Manifest, where: str, directory: Path) -> dict[str, Digest]:
@@ -62,7 +56,8 @@ def check(request: LockRequest) -> tuple[str, ...]:
     """The parts of the manifest, and the trees that it names (as `python.source`), that the previous lock does not answer,
     sorted; none where it is up to date."""
     now = inputs(request.manifest, request.where, request.directory)
-    return differing(now, request.previous)
+    seeds = ("seeds",) if request.previous and request.previous.seeds else ()
+    return (*differing(now, request.previous), *seeds)
 
 
 def differing(now: Mapping[str, Digest], previous: Lockfile | None) -> tuple[str, ...]:
@@ -73,7 +68,7 @@ def differing(now: Mapping[str, Digest], previous: Lockfile | None) -> tuple[str
 def unchanged(request: LockRequest) -> Lockfile | None:
     """The lock where nothing is to be pinned anew, which may still have another level than before. Touches no network."""
     previous = request.previous
-    if previous is None or _upgrades(request.upgrade) or check(request):
+    if previous is None or request.doubtful or _upgrades(request.upgrade) or check(request):
         return None
     return replace(previous, encoder=_encoder(request))
 
@@ -85,12 +80,15 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
         return same
     now = inputs(request.manifest, request.where, request.directory)
     changed = differing(now, request.previous)
+    cutoff = _cutoff(request)
     _check_names(request)
     artifacts: list[LockedArtifact] = []
     for kind in _asked(request.manifest):
-        moved = any(name.split(".")[0] == kind.section for name in changed)
-        kept = request.previous and not moved and not _upgrades(request.upgrade)
-        artifacts += _kept(request.previous, kind) if kept else _pin(kind, request, near)
+        artifacts += (
+            _kept(request.previous, kind)
+            if _keeps(request, kind, changed)
+            else _pin(kind, request, near, cutoff)
+        )
     _check_destinations(artifacts, request.where)
     return Lockfile(
         project=request.manifest.project,
@@ -99,10 +97,35 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
         targets=tuple(declared.target for declared in request.manifest.targets),
         health=request.manifest.health,
         artifacts=tuple(artifacts),
+        cutoff=cutoff,
     )
 
 
-def _pin(kind: Kind, request: LockRequest, near: NearSide) -> tuple[LockedArtifact, ...]:
+def _keeps(request: LockRequest, kind: Kind, changed: Collection[str]) -> bool:
+    previous = request.previous
+    return (
+        previous is not None
+        and not previous.seeds
+        and not request.doubtful
+        and not any(name.split(".")[0] == kind.section for name in changed)
+        and not _upgrades(request.upgrade)
+    )
+
+
+def _cutoff(request: LockRequest) -> Cutoff | None:
+    """The previous instant stays until everything is upgraded, or the manifest says something else."""
+    previous = request.previous.cutoff if request.previous and not request.upgrade.everything else None
+    for kind in _asked(request.manifest):
+        if isinstance(kind, Packages) and (
+            found := kind.cutoff(request.manifest, request.where, previous, request.now)
+        ):
+            return found
+    return None
+
+
+def _pin(
+    kind: Kind, request: LockRequest, near: NearSide, cutoff: Cutoff | None
+) -> tuple[LockedArtifact, ...]:
     return kind.pin(
         PinRequest(
             manifest=request.manifest,
@@ -110,6 +133,7 @@ def _pin(kind: Kind, request: LockRequest, near: NearSide) -> tuple[LockedArtifa
             near=near,
             previous=request.previous,
             upgrade=request.upgrade,
+            cutoff=cutoff,
         )
     )
 
@@ -154,7 +178,9 @@ def _encoder(request: LockRequest) -> Encoder:
 
 
 def _check_names(request: LockRequest) -> None:
-    known = {one.artifact.name for one in (request.previous.artifacts if request.previous else ())}
+    previous = request.previous
+    known = {one.artifact.name for one in (previous.artifacts if previous else ())}
+    known |= {seed.name for seed in (previous.seeds if previous else ())}
     for name in sorted(request.upgrade.names - known):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else None
@@ -163,29 +189,3 @@ def _check_names(request: LockRequest) -> None:
 
 def _fingerprint(document: object) -> Digest:
     return digest_of(dumps(document))
-
-
-def changes(before: Lockfile | None, after: Lockfile) -> tuple[Change, ...]:
-    """What differs between two locks, sorted by kind and name."""
-    old, new = _by_key(before.artifacts if before else ()), _by_key(after.artifacts)
-    return tuple(
-        Change(kind=key[0], name=key[1], before=_labels(old.get(key)), after=_labels(new.get(key)))
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    )
-
-
-Identities = frozenset[tuple[str, str, Digest]]
-
-
-def _by_key(artifacts: Iterable[LockedArtifact]) -> dict[tuple[str, str], Identities]:
-    found: dict[tuple[str, str], Identities] = {}
-    for one in artifacts:
-        artifact = one.artifact
-        identity = (artifact.version, artifact.file, artifact.digest)
-        found[artifact.key] = found.get(artifact.key, frozenset()) | {identity}
-    return found
-
-
-def _labels(identities: Identities | None) -> tuple[str, ...]:
-    return tuple(sorted({version or file for version, file, _ in identities or ()}))

@@ -1,7 +1,7 @@
 """What kinds with packages can tell of a lock: who needs what, what does not fit, what could be newer."""
 
 from airlock.core.graph import Graph
-from airlock.kinds import Kind, Library, Locked, NearSide, Newer, Packages
+from airlock.kinds import Disagreement, Kind, Library, Locked, NearSide, Newer, Packages
 from airlock.kinds.registry import kinds
 
 
@@ -31,6 +31,10 @@ def problems(locked: Locked, library: Library) -> tuple[str, ...]:
 
 def newer(locked: Locked, near: NearSide) -> tuple[Newer, ...]:
     return tuple(found for kind in _packages(locked) for found in kind.newer(locked, near))
+
+
+def second_opinion(locked: Locked, library: Library) -> tuple[Disagreement, ...]:
+    return tuple(found for kind in _packages(locked) for found in kind.second_opinion(locked, library))
 
 
 def _packages(locked: Locked | None = None) -> list[Packages]:

@@ -56,8 +56,8 @@ class PinRequest:
     near: NearSide
     previous: Lockfile | None
     upgrade: Upgrade
-    cutoff: datetime | None = None
-    """What was uploaded later does not exist; the answer of `Packages.cutoff`."""
+    cutoff: Cutoff | None = None
+    """The answer of `Packages.cutoff`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,16 @@ class Newer:
     """The newest that the target could take if there were no cutoff."""
     yanked: str | None
     """Why the locked file was withdrawn by its authors; None where it was not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """What another resolver chose instead. Versions; empty where one of the two has none."""
+
+    name: str
+    target: str
+    ours: str
+    theirs: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +191,7 @@ class Packages(Protocol):
 
     def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
         """Every pin that could be newer or was withdrawn. Raises FetchError."""
+
+    def second_opinion(self, locked: Locked, library: Library) -> tuple[Disagreement, ...]:
+        """Where another resolver, on the same inputs, comes to something else, for each target that this machine can stand
+        for. Raises UsageError where there is none, ResolutionError where the other has no answer."""

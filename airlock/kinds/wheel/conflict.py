@@ -1,93 +1,80 @@
 """Tell why there is no answer: who asks for what, back to the manifest, and what stands in the way."""
 
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
-from resolvelib.structs import RequirementInformation
 
+from airlock.core.target import Target
 from airlock.errors import ResolutionError
-from airlock.kinds.wheel.provider import UNUSABLE, Asked, Candidate, Provider, admitted
+from airlock.kinds.wheel.attempt import Causes, Failure
+from airlock.kinds.wheel.lines import Places
+from airlock.kinds.wheel.proof import Proof, Trials, facts, prove, without_builds
+from airlock.kinds.wheel.provider import UNUSABLE, Asked, Provider, admitted
 from airlock.kinds.wheel.releases import obstacle, sdists, tag_ranks, wheels
+from airlock.kinds.wheel.remedy import remedies
+from airlock.kinds.wheel.resolve import Preferred, Task, question_of, shelf_of
 from airlock.kinds.wheel.shelf import Shelf
 from airlock.kinds.wheel.simple import Page
 
-Causes = Collection[RequirementInformation[Asked, Candidate]]
 SHOWN = 6
 """Lines of one kind that a message shows."""
 
 
+def explained(task: Task, target: Target, preferred: Preferred, failure: Failure) -> ResolutionError:
+    """The shortest chain that proves it, and what was tried and would work. Resolves again, for a bounded time."""
+    task = without_builds(task, failure)
+    proof = prove(Trials(task, target, preferred), failure)
+    shelf = shelf_of(task, question_of(task, target, preferred), preferred)
+    explainer = Explainer(proof=proof, shelf=shelf, places=Places(task.directory, task.where))
+    tried = tuple(remedies(Trials(task, target, preferred), proof, explainer.places))
+    return explainer.error(task.where, tried)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
-    """Speaks of one resolution. `where` is the manifest's file name."""
-
-    provider: Provider
+    proof: Proof
     shelf: Shelf
-    where: str
+    places: Places
 
-    def error(self, causes: Causes) -> ResolutionError:
-        target = self.shelf.wanted.target.name
+    @property
+    def provider(self) -> Provider:
+        return self.proof.failure.provider
+
+    def error(self, where: str, tried: tuple[str, ...]) -> ResolutionError:
+        target, causes = self.shelf.wanted.target.name, self.proof.failure.causes
         names = sorted({cause.requirement.name for cause in causes})
-        for name in names:
-            wanted = _of(causes, name)
-            if (miss := self._miss(name, wanted)) is not None:
-                what, hint = miss
-                text = "\n".join([f"{what}, for target {target}", *self._chains(name, wanted)])
-                return ResolutionError(self.where, text, hint=hint)
-        lines = [line for name in names for line in self._chains(name, _of(causes, name))]
-        what = (
-            f"no version of {' or '.join(names)} answers everything that is asked of it, for target {target}"
-        )
-        hint = "loosen one of these requirements in the manifest, or drop what asks for the other"
-        return ResolutionError(self.where, "\n".join([what, *lines]), hint=hint)
+        misses = (self._miss(name, _of(causes, name)) for name in names)
+        what, hint = next((miss for miss in misses if miss is not None), (None, None))
+        if what is None:
+            what = f"no version of {' or '.join(names)} answers everything that is asked of it"
+        works = "\n  ".join(["each of these works, tried one at a time:", *tried]) if tried else None
+        hints = [text for text in (hint, works) if text]
+        nothing = "no single line, changed, gives an answer: change more than one of these"
+        text = "\n  ".join([f"{what}, for target {target}", *self._lines(), *self._facts(names)])
+        return ResolutionError(where, text, hint="\n".join(hints) or nothing)
 
-    def _chains(self, name: NormalizedName, wanted: Iterable[Asked]) -> list[str]:
-        lines = [f"  {one} is asked for by {self._asker(one)}" for one in wanted]
-        constraints = self.provider.question.constraints.get(name, ())
-        lines += [f"  {self._constraint(f'{name}{one}')}" for one in constraints]
-        lines += [
-            f"  {name} {version} was passed over: {reason}"
-            for (passed, version), reason in sorted(self.provider.unusable.items(), reverse=True)
-            if passed == name
-        ][:SHOWN]
-        return list(dict.fromkeys(lines))
+    def _lines(self) -> Iterator[str]:
+        for line in self.proof.lines:
+            place = self.places.of(line.requirement, key=line.key)
+            reason = f" ({line.constraint.reason})" if line.constraint and line.constraint.reason else ""
+            yield f"{place} {'constrains' if line.constraint else 'asks for'} {line.requirement}{reason}"
 
-    def _constraint(self, text: str) -> str:
-        reason = self.provider.question.reasons.get(text)
-        return f"{text} is a constraint of {self.where}" + (f" ({reason})" if reason else "")
+    def _facts(self, names: list[NormalizedName]) -> list[str]:
+        passed = [
+            f"{name} {version} was passed over: {reason}"
+            for (name, version), reason in sorted(self.provider.unusable.items(), reverse=True)
+            if name in names
+        ]
+        return [*facts(self.proof, self.shelf), *passed[:SHOWN]]
 
-    def _asker(self, one: Asked) -> str:
-        if one.parent is None:
-            return self.where
-        parts = [str(one.parent)]
-        for step in self._way_back(one.parent):
-            parts.append(f"as {step}" if step.parent is None else f"as {step} by {step.parent}")
-        return ", wanted ".join(parts) + f" by {self.where}"
-
-    def _way_back(self, candidate: Candidate) -> list[Asked]:
-        """The shortest chain of requirements from a candidate to the manifest."""
-        queue: deque[tuple[Candidate, list[Asked]]] = deque([(candidate, [])])
-        met = {(candidate.name, candidate.version)}
-        while queue:
-            child, way = queue.popleft()
-            for one in self.provider.seen:
-                if one.name != child.name or not one.specifier.contains(child.version, prereleases=True):
-                    continue
-                if one.parent is None:
-                    return [*way, one]
-                if (one.parent.name, one.parent.version) not in met:
-                    met.add((one.parent.name, one.parent.version))
-                    queue.append((one.parent, [*way, one]))
-        return []
-
-    def _miss(self, name: NormalizedName, wanted: list[Asked]) -> tuple[str, str | None] | None:
+    def _miss(self, name: NormalizedName, asked: list[Asked]) -> tuple[str, str | None] | None:
         """What the index lacks, where the requirements do not contradict each other: a sentence and a hint."""
         if name in self.provider.question.own:
             return None
-        specifiers = self.provider.specifiers(name, wanted)
+        specifiers = self.provider.specifiers(name, asked)
         admits = _Admits(specifiers.values())
         page = self.shelf.client.page(name).result()
         if not page.rows:
@@ -109,7 +96,7 @@ class Explainer:
         if hindered:
             version, reason = hindered[0]
             return f"no file of {name} can be used: the nearest, {version}, {reason}", None
-        return self._no_wheel(page, name, admits) or _no_version(page, name, wanted)
+        return self._no_wheel(page, name, admits) or _no_version(page, name, asked)
 
     def _no_wheel(self, page: Page, name: NormalizedName, admits: "_Admits") -> tuple[str, str | None] | None:
         only = sorted(((v, row["filename"]) for row, v in sdists(page, name) if admits(v)), reverse=True)

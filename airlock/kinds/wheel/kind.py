@@ -13,7 +13,7 @@ from airlock.errors import UsageError
 from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
-from airlock.kinds import Library, Locked, NearSide, Newer, PinRequest, Room
+from airlock.kinds import Disagreement, Library, Locked, NearSide, Newer, PinRequest, Room
 
 
 class WheelKind:
@@ -92,6 +92,11 @@ class WheelKind:
         from airlock.kinds.wheel.newer import newer
 
         return newer(locked, near)
+
+    def second_opinion(self, locked: Locked, library: Library) -> tuple[Disagreement, ...]:
+        from airlock.kinds.wheel.second_opinion import second_opinion
+
+        return second_opinion(locked, library)
 
 
 def _content(path: str, directory: Path, where: str) -> Digest:

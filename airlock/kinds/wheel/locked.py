@@ -27,30 +27,30 @@ NOTHING: frozenset[NormalizedName] = frozenset()
 
 def graphs(locked: Locked, library: Library) -> tuple[Graph, ...]:
     """See `Packages.graphs`."""
-    return tuple(_walk(locked, target, library).graph() for target in locked.lockfile.targets)
+    return tuple(walk(locked, target, library).graph() for target in locked.lockfile.targets)
 
 
 def problems(locked: Locked, library: Library) -> tuple[str, ...]:
     """See `Packages.problems`."""
     found: list[str] = []
     for target in locked.lockfile.targets:
-        walk = _walk(locked, target, library)
-        found += [f"{problem}, for target {target.name}" for problem in walk.problems()]
+        told = walk(locked, target, library).problems()
+        found += [f"{problem}, for target {target.name}" for problem in told]
     return tuple(found)
 
 
-def _walk(locked: Locked, target: Target, library: Library) -> "_Walk":
+def walk(locked: Locked, target: Target, library: Library) -> "Walk":
     files = {
         canonicalize_name(artifact.name): (artifact, _file(artifact))
         for artifact in locked.lockfile.artifacts_for(target.name)
         if artifact.kind == KIND
     }
-    shelf = _Shelf(files, locked, library)
+    shelf = Pinned(files, locked, library)
     question = _question(locked, target, shelf)
-    return _Walk(target=target, question=question, provider=Provider(question, shelf), shelf=shelf)
+    return Walk(target=target, question=question, provider=Provider(question, shelf), shelf=shelf)
 
 
-def _question(locked: Locked, target: Target, shelf: "_Shelf") -> Question:
+def _question(locked: Locked, target: Target, shelf: "Pinned") -> Question:
     """Without a manifest everything that is pinned is asked for, without extras."""
     if locked.manifest is not None and shelf.declared:
         section = read_section(locked.manifest, locked.manifest_name)
@@ -89,7 +89,7 @@ def _file(artifact: Artifact) -> WheelFile:
     )
 
 
-class _Shelf:
+class Pinned:
     """The pinned files alone, for a Provider."""
 
     def __init__(
@@ -164,13 +164,13 @@ def _limited(chunks: Iterable[bytes], artifact: Artifact) -> bytes:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Walk:
-    """From the roots along the requirements, as far as the pins go."""
+class Walk:
+    """One target: from the roots along the requirements, as far as the pins go."""
 
     target: Target
     question: Question
     provider: Provider
-    shelf: _Shelf
+    shelf: Pinned
     extras: dict[NormalizedName, frozenset[NormalizedName]] = field(default_factory=dict)
     needs: dict[NormalizedName, tuple[Asked, ...]] = field(default_factory=dict)
 

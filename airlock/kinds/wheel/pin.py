@@ -15,6 +15,7 @@ from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.attestations import change
 from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
+from airlock.kinds.wheel.cutoff import instant
 from airlock.kinds.wheel.given import Given, References
 from airlock.kinds.wheel.origins import wheel_origin
 from airlock.kinds.wheel.own import OwnWheel, build_own, warn_untracked
@@ -22,6 +23,7 @@ from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Pins, Preferred, Task, resolve
 from airlock.kinds.wheel.sdists import Sdists, built_artifact, how_built
 from airlock.kinds.wheel.section import SECTION, PythonSection, read_section
+from airlock.kinds.wheel.seeds import check_seeds, seeded
 
 KIND = "wheel"
 
@@ -31,13 +33,21 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     if SECTION not in request.manifest.sections:
         return ()
     section = read_section(request.manifest, request.where)
-    if request.cutoff is not None:
-        section = replace(section, exclude_newer=request.cutoff)
+    if request.cutoff is not None and section.exclude_newer is None:
+        section = replace(section, exclude_newer=instant(request.cutoff))
     targets = [declared.target for declared in request.manifest.targets]
     with IndexClient(request.near, section, request.manifest.indexes) as client:
         sdists = Sdists(request, section, client)
         pinned = _Pinned(request, section, client, sdists)
-        task = Task(section=section, where=request.where, client=client, own={}, given={}, sdists=sdists)
+        task = Task(
+            section=section,
+            where=request.where,
+            client=client,
+            own={},
+            given={},
+            sdists=sdists,
+            directory=request.near.directory,
+        )
         for target in targets:
             pinned.take(task, target)
         return pinned.rows()
@@ -134,6 +144,7 @@ class _Pinned:
             for key, artifact in self._found.items()
         )
         _check_unchanged(rows, self._request)
+        check_seeds(rows, self._request.previous, self._request.upgrade)
         self._tell(rows)
         return rows
 
@@ -150,7 +161,10 @@ def _preferred(
     target: Target, previous: Lockfile | None, upgrade: Upgrade, earlier: Iterable[Pins]
 ) -> Preferred:
     found: dict[NormalizedName, dict[Version, None]] = {}
-    for name, version in _previous_pins(target, previous, upgrade):
+    for name, version in (
+        *seeded(previous, target, upgrade),
+        *_previous_pins(target, previous, upgrade),
+    ):
         found.setdefault(name, {})[version] = None
     for pins in earlier:
         for name, file in pins.items():

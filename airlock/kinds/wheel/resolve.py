@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
-from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from airlock.core.target import Target
 from airlock.errors import ResolutionError, UsageError
+from airlock.kinds.wheel.attempt import Failure, Unfinished, attempt
 from airlock.kinds.wheel.certain import check_certain
 from airlock.kinds.wheel.client import IndexClient
-from airlock.kinds.wheel.conflict import Explainer
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.provider import Asked, Candidate, Provider, Question, asked
 from airlock.kinds.wheel.releases import Wanted, WheelFile
@@ -49,35 +49,41 @@ class Task(Asking):
 
     client: IndexClient
     sdists: Sdists
+    directory: Path
+    """Where the manifest is, for the numbers of its lines."""
 
 
 def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     """One wheel for each project that the target needs. Raises ResolutionError, FetchError or IntegrityError."""
     question = question_of(task, target, preferred)
+    shelf = shelf_of(task, question, preferred)
+    for root in question.roots:
+        shelf.foresee(root.name, root.specifier)
+    found = attempt(question, shelf, MAX_ROUNDS)
+    if isinstance(found, Failure):
+        from airlock.kinds.wheel.conflict import explained
+
+        raise explained(task, target, preferred, found)
+    if isinstance(found, Unfinished):
+        raise ResolutionError(
+            task.where,
+            f"no answer for target {target.name} after {found.rounds} attempts",
+            hint="give lower bounds to the requirements, so that old versions need not be tried",
+        )
+    pins = _reached(question.roots, found.mapping, found.provider)
+    check_certain(task, target, found.provider, pins.values())
+    return {name: pins[name].file for name in sorted(pins)}
+
+
+def shelf_of(task: Task, question: Question, preferred: Preferred) -> Shelf:
     section = task.section
     wanted = Wanted(
-        target=target,
+        target=question.target,
         exclude_newer=section.exclude_newer,
         build=section.build,
         cutoff_of=section.cutoff_of,
     )
-    shelf = Shelf(task.client, wanted, preferred, _Unasked(task.known, question), task.sdists)
-    for root in question.roots:
-        shelf.foresee(root.name, root.specifier)
-    provider = Provider(question, shelf)
-    try:
-        result = Resolver(provider, BaseReporter()).resolve(question.roots, max_rounds=MAX_ROUNDS)
-    except ResolutionImpossible as error:
-        raise Explainer(provider=provider, shelf=shelf, where=task.where).error(error.causes) from error
-    except ResolutionTooDeep as error:
-        raise ResolutionError(
-            task.where,
-            f"no answer for target {target.name} after {error.round_count} attempts",
-            hint="give lower bounds to the requirements, so that old versions need not be tried",
-        ) from error
-    pins = _reached(question.roots, result.mapping, provider)
-    check_certain(task, target, provider, pins.values())
-    return {name: pins[name].file for name in sorted(pins)}
+    return Shelf(task.client, wanted, preferred, _Unasked(task.known, question), task.sdists)
 
 
 @dataclass(frozen=True, slots=True)

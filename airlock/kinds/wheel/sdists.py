@@ -130,7 +130,15 @@ class Sdists:
             amendments=Amendments(),
         )
         where = f"{self._request.where}: tools to build {label}"
-        task = Task(section=section, where=where, client=self._client, own={}, given={}, sdists=self)
+        task = Task(
+            section=section,
+            where=where,
+            client=self._client,
+            own={},
+            given={},
+            sdists=self,
+            directory=self._request.near.directory,
+        )
         pins = resolve(task, machine, self._preferred(label))
         artifacts: list[Artifact] = []
         nested: list[LockedArtifact] = []
