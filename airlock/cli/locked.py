@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from airlock.kinds import Library, Locked, NearSide
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
+def add_files(parser: argparse.ArgumentParser) -> None:
     from airlock.cli.arguments import existing
 
     parser.add_argument(
-        "file",
+        "files",
         type=existing,
-        nargs="?",
-        default=Path("airlock.lock"),
+        nargs="*",
+        default=[Path("airlock.lock")],
         metavar="FILE",
-        help="a lock or a bundle (default: %(default)s)",
+        help="a lock, a bundle, or its volumes or their folders (default: airlock.lock)",
     )
 
 
@@ -37,13 +37,14 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened(path: Path, session: Session) -> "Iterator[tuple[Locked, Library]]":
+def opened(paths: Sequence[Path], session: Session) -> "Iterator[tuple[Locked, Library]]":
     """A lock with the manifest beside it, and a library that opens the network when it has to; or a bundle, which has
     everything in it."""
-    if is_bundle(path):
-        with _bundle(path, session) as found:
+    if is_bundle(paths):
+        with _bundle(paths) as found:
             yield found
         return
+    path = paths[0]
     from airlock.cli.workshop import read_lock
     from airlock.kinds import Locked
 
@@ -56,8 +57,14 @@ def opened(path: Path, session: Session) -> "Iterator[tuple[Locked, Library]]":
         yield locked, shelves
 
 
-def is_bundle(path: Path) -> bool:
-    with path.open("rb") as stream:
+def is_bundle(paths: Sequence[Path]) -> bool:
+    from airlock.cli.carried import is_set
+
+    if is_set(paths):
+        return True
+    if not paths[0].is_file():
+        return False
+    with paths[0].open("rb") as stream:
         return stream.read(262)[257:] == b"ustar"
 
 
@@ -92,21 +99,22 @@ def library(session: Session, directory: Path) -> "Iterator[Library]":
 
 
 @contextmanager
-def _bundle(path: Path, session: Session) -> "Iterator[tuple[Locked, Library]]":
+def _bundle(paths: Sequence[Path]) -> "Iterator[tuple[Locked, Library]]":
     from airlock.airgapped.export import members_of, read_index
+    from airlock.cli.carried import carried
     from airlock.kinds import Library, Locked
     from airlock.storage.archive import Archive
     from airlock.storage.store import Store
 
     def no_network() -> "NearSide":
-        raise FetchError(str(path), "a bundle is read without a network")
+        raise FetchError(str(paths[0]), "a bundle is read without a network")
 
-    with path.open("rb") as stream, tempfile.TemporaryDirectory() as scratch:
-        archive = Archive(stream, str(path))
+    with carried(paths) as file, tempfile.TemporaryDirectory() as scratch:
+        archive = Archive(file.stream, file.where)
         index = read_index(archive)
         entries = {entry.artifact.digest: entry for entry in index.entries}
         yield (
-            Locked(lockfile=_as_lock(index), where=path.name),
+            Locked(lockfile=_as_lock(index), where=Path(file.where).name),
             Library(
                 cache=Path(scratch),
                 store=Store(Path(scratch)),

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from airlock.cli.locked import add_file, add_targets
+from airlock.cli.locked import add_files, add_targets
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ DEEPEST = 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_file(parser)
+    add_files(parser)
     add_targets(parser)
     parser.add_argument(
         "--invert",
@@ -48,7 +48,7 @@ def graphs_of(arguments: argparse.Namespace, session: Session) -> "list[Graph]":
     from airlock.cli.workshop import chosen_targets
     from airlock.connected.relations import graphs
 
-    with opened(arguments.file, session) as (locked, library):
+    with opened(arguments.files, session) as (locked, library):
         chosen = chosen_targets(locked.lockfile, arguments.target, locked.where)
         return [graph for graph in graphs(locked, library) if graph.target in chosen]
 

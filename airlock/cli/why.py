@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from airlock.cli.locked import add_file, add_targets
+from airlock.cli.locked import add_files, add_targets
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("package", metavar="PACKAGE")
-    add_file(parser)
+    add_files(parser)
     add_targets(parser)
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
     name = canonicalize_name(arguments.package)
     graphs = graphs_of(arguments, session)
-    _check_known(name, graphs, str(arguments.file))
+    _check_known(name, graphs, str(arguments.files[0]))
     answers = {graph.target: chains(graph, name) for graph in graphs if name in graph.versions}
     if arguments.json:
         print_json({"package": name, "targets": [_document(graph, answers, name) for graph in graphs]})

@@ -1,7 +1,9 @@
 """What kinds with packages can tell of a lock: who needs what, what does not fit, what could be newer."""
 
 from airlock.core.graph import Graph
-from airlock.kinds import Disagreement, Kind, Library, Locked, NearSide, Newer, Packages
+from airlock.core.target import Target
+from airlock.errors import UsageError
+from airlock.kinds import Disagreement, Export, Kind, Library, Locked, NearSide, Newer, Packages
 from airlock.kinds.registry import kinds
 
 
@@ -31,6 +33,13 @@ def problems(locked: Locked, library: Library) -> tuple[str, ...]:
 
 def newer(locked: Locked, near: NearSide) -> tuple[Newer, ...]:
     return tuple(found for kind in _packages(locked) for found in kind.newer(locked, near))
+
+
+def exported(locked: Locked, target: Target, export: Export, library: Library) -> bytes:
+    """Raises UsageError, where nothing of it is known to other installers, or FetchError."""
+    for kind in _packages(locked):
+        return kind.exported(locked, target, export, library)
+    raise UsageError(locked.where, f"has no packages for a {export.form} file")
 
 
 def second_opinion(locked: Locked, library: Library) -> tuple[Disagreement, ...]:

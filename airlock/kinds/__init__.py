@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest
@@ -96,6 +96,16 @@ class Newer:
     """The newest that the target could take if there were no cutoff."""
     yanked: str | None
     """Why the locked file was withdrawn by its authors; None where it was not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A file for another installer."""
+
+    form: Literal["pylock", "requirements"]
+    folder: str | None
+    """Where the originals are, relative to the file and with slashes, empty for beside it; None for where their index has
+    them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +201,9 @@ class Packages(Protocol):
 
     def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
         """Every pin that could be newer or was withdrawn. Raises FetchError."""
+
+    def exported(self, locked: Locked, target: Target, export: Export, library: Library) -> bytes:
+        """The pins of one target, in the words of another installer. Raises UsageError or FetchError."""
 
     def second_opinion(self, locked: Locked, library: Library) -> tuple[Disagreement, ...]:
         """Where another resolver, on the same inputs, comes to something else, for each target that this machine can stand

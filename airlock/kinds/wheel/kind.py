@@ -9,11 +9,12 @@ from airlock.core.canonical_json import dumps
 from airlock.core.digest import Digest, digest_of, digest_of_stream
 from airlock.core.expanded import Member
 from airlock.core.graph import Graph
+from airlock.core.target import Target
 from airlock.errors import UsageError
 from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
-from airlock.kinds import Disagreement, Library, Locked, NearSide, Newer, PinRequest, Room
+from airlock.kinds import Disagreement, Export, Library, Locked, NearSide, Newer, PinRequest, Room
 
 
 class WheelKind:
@@ -92,6 +93,11 @@ class WheelKind:
         from airlock.kinds.wheel.newer import newer
 
         return newer(locked, near)
+
+    def exported(self, locked: Locked, target: Target, export: Export, library: Library) -> bytes:
+        from airlock.kinds.wheel.standard import exported
+
+        return exported(locked, target, export, library)
 
     def second_opinion(self, locked: Locked, library: Library) -> tuple[Disagreement, ...]:
         from airlock.kinds.wheel.second_opinion import second_opinion

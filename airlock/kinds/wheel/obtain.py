@@ -11,7 +11,7 @@ from airlock.errors import FetchError, IntegrityError
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide
 from airlock.kinds.download import download, download_unmeasured
-from airlock.kinds.wheel.client import fetch_page
+from airlock.kinds.wheel.client import fetch_page, index_url
 from airlock.kinds.wheel.metadata import read_metadata
 from airlock.kinds.wheel.origins import check_obtained
 from airlock.kinds.wheel.releases import WheelFile, absolute
@@ -32,6 +32,14 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
     url = _find(artifact, artifact.file, manifest.indexes if manifest else {}, near)
     download(url, artifact, near)
     check_obtained(artifact, near)
+
+
+def located(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> tuple[str, str]:
+    """Where the file of an index is today, and the index itself: two URLs. Raises FetchError."""
+    indexes = manifest.indexes if manifest else {}
+    return _find(artifact, artifact.file, indexes, near), index_url(
+        artifact.origin.get("index", ""), indexes, near
+    )
 
 
 def sought(artifact: Artifact, file: WheelFile, manifest: Manifest | None, near: NearSide) -> bytes:
