@@ -32,8 +32,10 @@ def make_wheel(
     tag: str = "py3-none-any",
     files: Mapping[str, bytes] | None = None,
     entry_points: str = "",
+    stored: bool = False,
 ) -> Wheel:
-    """`files` defaults to one module; `entry_points` is the text of `entry_points.txt`."""
+    """`files` defaults to one module; `entry_points` is the text of `entry_points.txt`; `stored` leaves it uncompressed, so
+    that its bytes do not depend on zlib."""
     module = name.replace("-", "_")
     information = f"{module}-{version}.dist-info"
     metadata = _metadata(name, version, requires, extras, requires_python)
@@ -49,7 +51,7 @@ def make_wheel(
         name=name,
         version=version,
         file=f"{module}-{version}-{tag}.whl",
-        data=_zip(members),
+        data=_zip(members, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED),
         metadata=metadata,
         requires_python=requires_python,
     )
@@ -73,12 +75,12 @@ def _record(members: Mapping[str, bytes], own: str) -> bytes:
     return "\n".join([*lines, f"{own},,", ""]).encode()
 
 
-def _zip(members: Mapping[str, bytes]) -> bytes:
+def _zip(members: Mapping[str, bytes], method: int) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for path, data in members.items():
             entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = method
             archive.writestr(entry, data)
     return buffer.getvalue()

@@ -22,6 +22,9 @@ _LEFT_OUT = {
     "--index-url": 'an index is left out: declare it as [[index]] with the name "default"',
     "--extra-index-url": "an index is left out: declare it as [[index]], and what comes from it in [python.sources]",
     "--trusted-host": "--trusted-host is left out",
+    "-f": "a folder of wheels is left out: airlock asks an index",
+    "--find-links": "a folder of wheels is left out: airlock asks an index",
+    "--no-index": "--no-index is left out: airlock asks an index",
     "--prefer-binary": "--prefer-binary is left out: airlock takes wheels alone",
     "--only-binary": "--only-binary is left out: airlock takes wheels alone",
 }
@@ -34,6 +37,8 @@ class Collected:
 
     requirements: dict[str, None] = field(default_factory=dict)
     constraints: dict[str, None] = field(default_factory=dict)
+    hashes: dict[str, list[str]] = field(default_factory=dict)
+    """By requirement, as `sha256:…`."""
     warnings: dict[str, None] = field(default_factory=dict)
     """What was left out, with file and line."""
 
@@ -130,6 +135,8 @@ def _requirement(line: str, where: str, collected: Collected) -> str:
         name = re.split(r"[=\s]", option)[0]
         if name not in _LEFT_OUT:
             raise UsageError(where, f"airlock has no {name}", hint="remove the option")
+        if name == "--hash":
+            collected.hashes.setdefault(text, []).append(re.split(r"[=\s]", option, maxsplit=1)[1])
         collected.warnings[f"{where.split(':')[0]}: {_LEFT_OUT[name]}"] = None
     parse_requirement(text, where)
     return text
