@@ -66,7 +66,7 @@ class Network:
             raise_on_status=False,
         )
         common: dict[str, Any] = {"pool_maxsize": CONNECTIONS, "max_retries": retry}
-        caching = common | {"cache": SeparateBodyFileCache(cache), "heuristic": _Fresh()}
+        caching = common | {"cache": _Pages(cache), "heuristic": _Fresh()}
         self._adapters: Mapping[bool, Mapping[str, BaseAdapter]] = {
             True: {"http://": _Caching(None, **caching), "https://": _Secure(pip, _Caching, caching)},
             False: {"http://": HTTPAdapter(**common), "https://": _Secure(pip, _Trusting, common)},
@@ -139,6 +139,17 @@ class _Trusting(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         return super().proxy_manager_for(proxy, **options, **self._context)
+
+
+class _Pages(SeparateBodyFileCache):
+    """A cache may be deleted at any time, also in part: an answer without its body is none."""
+
+    def get(self, key: str) -> bytes | None:
+        body = self.get_body(key)
+        if body is None:
+            return None
+        body.close()
+        return super().get(key)
 
 
 class _Caching(_Trusting, CacheControlAdapter):
