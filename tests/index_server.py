@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
             self._page(match[1])
         elif match := re.fullmatch(r"/files/([^/]+)", self.path):
-            self._file(match[1])
+            self._file(unquote(match[1]))
         else:
             self._answer(404, b"")
 
