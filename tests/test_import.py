@@ -64,7 +64,7 @@ def test_pins_are_kept_though_there_is_something_newer(
 
 @pytest.mark.parametrize(
     "fixture",
-    [one for one in FILES if one != "pip-compile/requirements.txt"],  # which has no hashes
+    ["pdm/pdm.lock", "uv-export/requirements.txt", "pip-lock/pylock.toml"],
 )
 def test_a_file_with_other_bytes_than_the_other_tool_locked_is_refused_by_name(
     shell: Shell, place: Workplace, index: Index, fixture: str

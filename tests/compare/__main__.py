@@ -32,7 +32,7 @@ def main() -> None:
     lines = [f"| | {' | '.join(tool.name for tool in TOOLS)} |", "|---|" + "---|" * len(TOOLS)]
     group = ""
     for row in ROWS:
-        if arguments.only in row.title:
+        if arguments.only in f"{row.group}: {row.title}":
             if row.group != group:
                 lines.append(f"| **{row.group}** |" + " |" * len(TOOLS))
                 group = row.group

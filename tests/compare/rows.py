@@ -1,5 +1,6 @@
 """The rows: what an index has, what is asked, and how a cell is judged by what happened."""
 
+import base64
 import io
 import re
 import subprocess
@@ -14,6 +15,7 @@ from packaging.pylock import Pylock
 from tests.compare.tools import HERE, PYTHON, Project, Run, Tool
 from tests.index_server import Index
 from tests.sdist_factory import backend_wheel, make_sdist
+from tests.test_lock_inputs import publisher
 from tests.wheel_factory import make_wheel
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-09-01T00:00:00Z"
@@ -323,7 +325,43 @@ INPUTS = [
         ),
         judge=locks(lambda run: run.has("lib", "1.0") and run.has("sub", "2.0")),
     ),
+    Row(
+        group="inputs",
+        title="Requires-Python of each file, for the target's Python",
+        fill=lambda index, other: index.add(
+            make_wheel("lib", "1.0"), make_wheel("lib", "2.0", requires_python=">=3.99")
+        ),
+        project=Project(requirements=["lib"]),
+        judge=locks(lambda run: run.has("lib", "1.0")),
+    ),
+    Row(
+        group="inputs",
+        title="a password from ~/.netrc",
+        fill=versions(("lib", "1.0")),
+        project=Project(requirements=["lib"]),
+        judge=lambda tool, project: _netrc(tool, project),
+    ),
+    Row(
+        group="inputs",
+        title="who published a file, recorded (PEP 740)",
+        fill=steps(
+            lambda index, other: index.add(make_wheel("lib", "1.0")),
+            lambda index, other: index.provenance.update(
+                {"lib-1.0-py3-none-any.whl": publisher(repository="acme/lib", workflow="release.yml")}
+            ),
+        ),
+        project=Project(requirements=["lib"]),
+        judge=locks(lambda run: run.code == 0 and "acme/lib" in run.lock),
+    ),
 ]
+
+
+def _netrc(tool: Tool, project: Project) -> str:
+    home = Path(tool.environment()["HOME"])
+    (home / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    (home / ".netrc").chmod(0o600)
+    tool.index.authorization = "Basic " + base64.b64encode(b"me:secret").decode()
+    return yes(tool.lock(project).has("lib", "1.0"))
 
 
 def _local(tool: Tool, project: Project) -> str:
@@ -377,6 +415,19 @@ def _marking(tool: Tool, project: Project) -> str:
     return yes(not mark.exists())
 
 
+def _connecting(tool: Tool, project: Project) -> str:
+    """A backend that asks the index for a page; whether it may."""
+    tool.index.add(backend_wheel())
+    recipe = (
+        "import urllib.request\ntry:\n"
+        f"    urllib.request.urlopen('{tool.index.url}/asked-by-a-build', timeout=2)\n"
+        "except Exception:\n    pass\n"
+    )
+    tool.index.add_sdist("thing", "1.0", make_sdist("thing", "1.0", recipe))
+    run = tool.lock(project)
+    return yes(run.code == 0 and not tool.index.asked("asked-by-a-build"))
+
+
 SDISTS = [
     Row(
         group="source distributions",
@@ -402,6 +453,12 @@ SDISTS = [
         project=Project(requirements=["thing"]),
         judge=_marking,
     ),
+    Row(
+        group="source distributions",
+        title="a build has no network",
+        project=Project(requirements=["thing"], text={"airlock": BUILT}),
+        judge=lambda tool, project: _connecting(tool, project),
+    ),
 ]
 
 
@@ -424,6 +481,20 @@ TARGETS = [
             requirements=["fast"],
             targets=FOREIGN,
             arguments={"pdm": ["--platform", "musllinux_1_2_aarch64", "--python", "==3.12.*"]},
+        ),
+        judge=locks(lambda run: run.has("fast", "1.0")),
+    ),
+    Row(
+        group="targets",
+        title="Windows and macOS",
+        fill=lambda index, other: index.add(
+            make_wheel("fast", "1.0", tag="cp312-cp312-win_amd64"),
+            make_wheel("fast", "1.0", tag="cp312-cp312-macosx_11_0_arm64"),
+        ),
+        project=Project(
+            requirements=["fast"],
+            targets=(("win", "3.12", "win_amd64"), ("mac", "3.12", "macosx_14_0_arm64")),
+            arguments={"pdm": ["--platform", "windows_amd64", "--python", "==3.12.*"]},
         ),
         judge=locks(lambda run: run.has("fast", "1.0")),
     ),
@@ -466,7 +537,8 @@ TARGETS = [
 
 
 def _files(run: Run) -> str:
-    count = len(set(re.findall(r"[0-9a-f]{64}", run.lock.partition("[inputs]")[0])))
+    lock = re.sub(r"(?m)^content.*", "", run.lock.partition("[inputs]")[0])
+    count = len(set(re.findall(r"sha256(?::| = \")([0-9a-f]{64})", lock)))
     return "yes" if count == 2 else f"no: {count} files"
 
 
