@@ -23,7 +23,7 @@ from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import parse_delta_index, write_delta_index
 from airlock.formats.index import parse_index, write_index
-from airlock.formats.lockfile import LockedArtifact, Lockfile, parse_lockfile, write_lockfile
+from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile, Seed, parse_lockfile, write_lockfile
 from airlock.formats.manifest import parse_manifest
 from airlock.formats.trust import parse_root, parse_targets, signed_index
 from airlock.formats.trust_fields import read_particulars, read_policy
@@ -144,6 +144,17 @@ ARTIFACTS = st.builds(
 )
 
 
+CUTOFFS = st.builds(Cutoff, instant=st.just("2026-08-01T00:00:00Z"), cooldown=PLAIN)
+SEEDS = st.builds(
+    Seed,
+    name=PLAIN,
+    version=PLAIN,
+    source=PLAIN,
+    marker=PLAIN,
+    files=st.lists(st.tuples(PLAIN, st.just("a" * 64)), max_size=2).map(tuple),
+)
+
+
 @st.composite
 def lockfiles(draw: st.DrawFn) -> Lockfile:
     targets = draw(st.lists(TARGETS, min_size=1, max_size=3, unique_by=lambda target: target.name))
@@ -170,6 +181,8 @@ def lockfiles(draw: st.DrawFn) -> Lockfile:
             )
         ),
         artifacts=tuple(LockedArtifact(artifact=one, targets=tuple(draw(names))) for one in artifacts),
+        cutoff=draw(st.none() | CUTOFFS),
+        seeds=tuple(draw(st.lists(SEEDS, max_size=3))),
     )
 
 

@@ -332,7 +332,7 @@ INPUTS = [
             make_wheel("lib", "1.0"), make_wheel("lib", "2.0", requires_python=">=3.99")
         ),
         project=Project(requirements=["lib"]),
-        judge=locks(lambda run: run.has("lib", "1.0")),
+        judge=locks(lambda run: run.code == 0 and "1.0" in run.pins.get("lib", ())),
     ),
     Row(
         group="inputs",
