@@ -4,6 +4,7 @@ import hashlib
 import html
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -249,11 +250,14 @@ def _html(name: str, files: list[File], index: Index) -> bytes:
 
 
 @contextmanager
-def serving(index: Index) -> Iterator[Index]:
-    """Serve until the block ends; `index.url` says where."""
+def serving(index: Index, tls: ssl.SSLContext | None = None) -> Iterator[Index]:
+    """Serve until the block ends; `index.url` says where. With `tls`, as `localhost` over https."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.index = index
     index.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        index.url = f"https://localhost:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -44,6 +44,4 @@ def test_a_pip_that_names_no_default_is_told_with_a_way_on() -> None:
 
 
 def test_user_names_and_passwords_are_not_shown() -> None:
-    assert (
-        shown("https://me:secret@index.example:8080/simple/?q=1") == "https://index.example:8080/simple/?q=1"
-    )
+    assert shown("https://me:secret@index.example:8080/simple/?q=1") == "https://index.example:8080/simple/"

@@ -48,8 +48,9 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         lockfile = parse_lockfile(path.read_bytes(), path.name)
     except FileNotFoundError as error:
         raise UsageError(str(path), "no such file", hint="write it with `airlock lock`") from error
-    with near_side(session, path.absolute().parent) as near:
-        result = fetch(lockfile, _manifest(path), near, targets=tuple(arguments.target), jobs=arguments.jobs)
+    manifest = _manifest(path)
+    with near_side(session, path.absolute().parent, manifest.indexes if manifest else None) as near:
+        result = fetch(lockfile, manifest, near, targets=tuple(arguments.target), jobs=arguments.jobs)
     codecs = lockfile.encoder.codecs
     if not missing(SETS[codecs]):
         expand_all((*result.present, *result.fetched), codecs, workshop(session, None))
@@ -62,7 +63,11 @@ def _manifest(lock: Path) -> "Manifest | None":
     from airlock.kinds.registry import sections
 
     path = lock.with_suffix(".toml")
-    return parse_manifest(path.read_bytes(), path.name, sections()) if path.is_file() else None
+    return (
+        parse_manifest(path.read_bytes(), path.name, sections(), path.absolute().parent)
+        if path.is_file()
+        else None
+    )
 
 
 def _tell(result: "FetchResult", session: Session, *, as_json: bool) -> None:

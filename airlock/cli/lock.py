@@ -177,7 +177,7 @@ def locked(request: "LockRequest", lockfile: Path, session: Session) -> "Lockfil
         request = replace(request, doubtful=True)
     from airlock.cli.near import near_side
 
-    with near_side(session, request.directory) as near:
+    with near_side(session, request.directory, request.manifest.indexes) as near:
         return lock(request, near)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +53,8 @@ def opened(paths: Sequence[Path], session: Session) -> "Iterator[tuple[Locked, L
     locked = Locked(
         lockfile=lockfile, where=path.name, manifest=manifest_beside(path), manifest_name=name.name
     )
-    with library(session, path.absolute().parent) as shelves:
+    indexes = locked.manifest.indexes if locked.manifest else None
+    with library(session, path.absolute().parent, indexes) as shelves:
         yield locked, shelves
 
 
@@ -81,7 +82,9 @@ def manifest_beside(lock: Path) -> "Manifest | None":
 
 
 @contextmanager
-def library(session: Session, directory: Path) -> "Iterator[Library]":
+def library(
+    session: Session, directory: Path, indexes: Mapping[str, str] | None = None
+) -> "Iterator[Library]":
     from airlock.kinds import Library
     from airlock.storage.store import Store
 
@@ -92,7 +95,7 @@ def library(session: Session, directory: Path) -> "Iterator[Library]":
             if not found:
                 from airlock.cli.near import near_side
 
-                found.append(stack.enter_context(near_side(session, directory)))
+                found.append(stack.enter_context(near_side(session, directory, indexes)))
             return found[0]
 
         yield Library(cache=session.cache, store=Store(session.cache / "store"), near=near)

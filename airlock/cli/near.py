@@ -1,6 +1,6 @@
 """Everything that commands of the near side may use, opened and closed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +15,18 @@ def near_store(session: Session) -> Store:
 
 
 @contextmanager
-def near_side(session: Session, directory: Path) -> Iterator[NearSide]:
-    """`directory` is where the manifest and the lock are. Nothing is asked of the network, or of pip, until it is needed."""
+def near_side(
+    session: Session, directory: Path, indexes: Mapping[str, str] | None = None
+) -> Iterator[NearSide]:
+    """`directory` is where the manifest and the lock are, `indexes` are the manifest's. Nothing is asked of the network, or of pip, until it is needed."""
     from airlock.net import Network, PipConfiguration
+    from airlock.net.credentials import Credentials
 
     pip = PipConfiguration(session.environment, session.reporter)
-    network = Network(session.cache / "http", pip)
+    credentials = Credentials(pip, session.environment)
+    for name, url in sorted((indexes or {}).items()):
+        credentials.know(name, url)
+    network = Network(session.cache / "http", pip, credentials)
     try:
         yield NearSide(
             directory=directory,

@@ -58,7 +58,8 @@ def _found(path: "Path", names: list[str] | None, session: Session) -> "list[New
         manifest=manifest_beside(path),
         manifest_name=path.with_suffix(".toml").name,
     )
-    with near_side(session, path.absolute().parent) as near:
+    indexes = locked.manifest.indexes if locked.manifest else None
+    with near_side(session, path.absolute().parent, indexes) as near:
         return [one for one in newer(locked, near) if chosen.intersection(one.targets)]
 
 

@@ -68,7 +68,7 @@ def fill_store(
         if path.is_file()
         else None
     )
-    with near_side(session, lock.parent) as near:
+    with near_side(session, lock.parent, manifest.indexes if manifest else None) as near:
         fetch(lockfile, manifest, near, targets=targets, jobs=jobs or processors())
 
 

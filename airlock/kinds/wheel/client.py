@@ -125,6 +125,9 @@ def fetch_page(name: NormalizedName, index: str, indexes: Mapping[str, str], nea
     if reply.status in (404, 410):
         return absent(index)
     if reply.status != 200:
-        hint = "check that you may read this index; passwords go into ~/.netrc"
+        hint = (
+            "check that you may read this index; a password goes into ~/.netrc, the keyring, or "
+            f"AIRLOCK_INDEX_{index.upper().replace('-', '_')}_PASSWORD"
+        )
         raise FetchError(where, "the server refused", found=f"HTTP status {reply.status}", hint=hint)
     return read_page(reply, index, where)

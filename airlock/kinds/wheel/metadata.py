@@ -5,6 +5,7 @@ hash checked; the remote wheel by range requests; the whole wheel, which then st
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -115,6 +116,10 @@ def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object
     )
 
 
+_ENDLESS = re.compile(r"[0-9]{250}")
+"""No version has such a number, and Python does not read longer ones."""
+
+
 @lru_cache(maxsize=20_000)
 def _parsed(text: str) -> Requirement | None:
     try:
@@ -124,9 +129,9 @@ def _parsed(text: str) -> Requirement | None:
 
 
 def _requirement(text: str, file: str) -> Requirement:
-    requirement = _parsed(text)
+    requirement = None if _ENDLESS.search(text) else _parsed(text)
     if requirement is None:
-        raise Unusable(f"{file} has a requirement that cannot be read: {text!r}")
+        raise Unusable(f"{file} has a requirement that cannot be read: {text[:200]!r}")
     return requirement
 
 

@@ -12,12 +12,12 @@ from airlock.kinds.wheel.releases import WheelFile
 from airlock.kinds.wheel.remote import metadata_in
 
 
-def wheel_origin(file: WheelFile, client: IndexClient, near: NearSide) -> dict[str, str]:
-    """Its index, the sha256 of the METADATA that was resolved with, and its publisher. Raises FetchError or
+def wheel_origin(file: WheelFile, whole: WheelFile, client: IndexClient, near: NearSide) -> dict[str, str]:
+    """`whole` is the file with what its own bytes say. Its index, the sha256 of the METADATA that was resolved with, and its publisher. Raises FetchError or
     IntegrityError."""
     outcome = client.metadata(file).result()
     assert isinstance(outcome, Metadata), "it was resolved with"
-    check_metadata(file.digest, file.file, file.index, outcome.sha256, near)
+    check_metadata(whole.digest, file.file, file.index, outcome.sha256, near)
     return {"index": file.index, "metadata": outcome.sha256, **client.publisher(file).result()}
 
 

@@ -112,7 +112,7 @@ class _Pinned:
             self._built_with(built)
             return built_artifact(built, self._sdists.origin(built, sdist))
         whole = _whole(file, self._request.near)
-        return _artifact(whole, wheel_origin(file, self._client, self._request.near))
+        return _artifact(whole, wheel_origin(file, whole, self._client, self._request.near))
 
     def _tell(self, rows: Iterable[LockedArtifact]) -> None:
         """What the user should know of the pins, once each."""

@@ -26,6 +26,8 @@ from airlock.kinds.wheel.section import NO_BUILDS, BuildPolicy
 from airlock.kinds.wheel.simple import Page
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,245}\.(whl|tar\.gz|zip)")
+_LONGEST = 250
+"""Characters of a version or of Requires-Python; more is nonsense, and numbers in it could be too long to count with."""
 _BUILD = re.compile(r"(\d+)(.*)")
 
 
@@ -125,7 +127,7 @@ def wheels(
 def sdists(page: Page, name: NormalizedName) -> Iterator[tuple[Mapping[str, Any], Version]]:
     for row in page.rows:
         file = row.get("filename")
-        if isinstance(file, str) and file.endswith((".tar.gz", ".zip")):
+        if isinstance(file, str) and file.endswith((".tar.gz", ".zip")) and len(file) <= _LONGEST:
             try:
                 found, version = parse_sdist_filename(file)
             except InvalidSdistFilename:
@@ -166,6 +168,8 @@ def expanded_tags(interpreters: str, abis: str, platforms: str) -> tuple[str, ..
 
 @lru_cache(maxsize=50_000)
 def parsed_version(text: str) -> Version | None:
+    if len(text) > _LONGEST:
+        return None
     try:
         return Version(text)
     except InvalidVersion:
@@ -176,7 +180,7 @@ def parsed_version(text: str) -> Version | None:
 def takes_python(requires: str, python: Version) -> bool:
     """An invalid `Requires-Python` excludes nothing, as in pip: such files are old, and their authors meant no limit."""
     try:
-        return SpecifierSet(requires).contains(python, prereleases=True)
+        return len(requires) > _LONGEST or SpecifierSet(requires).contains(python, prereleases=True)
     except InvalidSpecifier:
         return True
 

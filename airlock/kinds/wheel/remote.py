@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 from airlock.core.web import Reply, Web
 from airlock.errors import FetchError, IntegrityError
@@ -28,6 +29,7 @@ class RemoteFile(io.RawIOBase):
 
     def __init__(self, web: Web, url: str) -> None:
         self._web, self._url, self._position, self._fetched = web, url, 0, 0
+        self._file = unquote(urlsplit(url).path.rpartition("/")[2])
         reply = self._ask(f"bytes=-{TAIL}")
         self._tail = reply.body
         self._size = _whole_size(reply)
@@ -72,11 +74,11 @@ class RemoteFile(io.RawIOBase):
         if reply.status in (200, 416, 501):
             raise RangesIgnored
         if reply.status != 206:
-            raise FetchError(self._url, "the server refused", found=f"HTTP status {reply.status}")
+            raise FetchError(self._file, "the server refused", found=f"HTTP status {reply.status}")
         self._fetched += len(reply.body)
         if self._fetched > MAX_READ:
             raise IntegrityError(
-                self._url, "a table of contents without end", expected=f"at most {MAX_READ} bytes"
+                self._file, "a table of contents without end", expected=f"at most {MAX_READ} bytes"
             )
         return reply
 

@@ -161,7 +161,7 @@ class Sdists:
             file=whole.file,
             size=whole.size,
             digest=whole.digest,
-            origin=wheel_origin(file, self._client, self._request.near),
+            origin=wheel_origin(file, whole, self._client, self._request.near),
         )
 
     def origin(self, built: BuiltWheel, sdist: WheelFile) -> dict[str, str]:
