@@ -626,3 +626,45 @@ def test_a_source_archive_at_an_address_or_path_is_built_and_pinned(
             [artifact] = remote.artifacts_for("plant")
             obtain(artifact, place.manifest(python), near)
             assert artifact.digest in near.store
+
+
+# Targets
+
+
+def both(place: Workplace) -> None:
+    place.targets = (PLANT, MUSL)
+
+
+def test_an_earlier_target_takes_the_version_that_a_later_one_is_bound_to(
+    place: Workplace, index: Index
+) -> None:
+    both(place)
+    index.add(make_wheel("app", "1"), make_wheel("app", "2"))
+    index.add(make_wheel("fast", "1"), make_wheel("fast", "2", tag="cp311-cp311-manylinux_2_28_x86_64"))
+    locked = place.lock('requirements = ["app", "fast"]')
+    assert pins(locked, "plant") == pins(locked, "edge") == {"app": "2", "fast": "1"}
+    assert locked.versions_apart() == {}
+
+
+def test_what_cannot_be_the_same_differs_and_the_lock_says_where(place: Workplace, index: Index) -> None:
+    both(place)
+    index.add(
+        make_wheel("old", "1", requires_python="<3.12"), make_wheel("old", "2", requires_python=">=3.12")
+    )
+    index.add(make_wheel("same", "1"), make_wheel("same", "2", requires_python="<3.12"))
+    locked = place.lock('requirements = ["old", "same"]')
+    assert pins(locked, "plant") == {"old": "1", "same": "1"}
+    assert locked.versions_apart() == {("wheel", "old"): {"1": ("plant",), "2": ("edge",)}}
+
+
+def test_pins_of_the_lock_before_are_not_moved_for_the_sake_of_agreement(
+    place: Workplace, index: Index
+) -> None:
+    index.add(make_wheel("fast", "1"), make_wheel("fast", "2", tag="cp311-cp311-manylinux_2_28_x86_64"))
+    python = 'requirements = ["fast"]'
+    first = place.lock(python)
+    both(place)
+    second = place.lock(python, previous=first)
+    assert second.versions_apart() == {("wheel", "fast"): {"1": ("edge",), "2": ("plant",)}}
+    moved = place.lock(python, previous=second, upgrade=Upgrade(names=frozenset({"fast"})))
+    assert moved.versions_apart() == {}

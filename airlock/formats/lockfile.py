@@ -91,6 +91,19 @@ class Lockfile:
         known = ", ".join(target.name for target in self.targets)
         raise UsageError(where, "no such target", expected=f"one of {known}", found=repr(name))
 
+    def versions_apart(self) -> dict[tuple[str, str], dict[str, tuple[str, ...]]]:
+        """Kind and name of what is pinned to different versions on different targets, and by version the targets, sorted."""
+        found: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for locked in self.artifacts:
+            if locked.targets and locked.artifact.version:
+                versions = found.setdefault(locked.artifact.key, {})
+                versions.setdefault(locked.artifact.version, set()).update(locked.targets)
+        return {
+            key: {version: tuple(sorted(targets)) for version, targets in sorted(versions.items())}
+            for key, versions in sorted(found.items())
+            if len(versions) > 1
+        }
+
     def artifacts_for(self, target: str) -> tuple[Artifact, ...]:
         return tuple(locked.artifact for locked in self.artifacts if target in locked.targets)
 

@@ -15,13 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from cachecontrol.caches import SeparateBodyFileCache
 from requests.adapters import BaseAdapter
 
 from airlock import __version__
 from airlock.core.web import Download, Reply
 from airlock.errors import FetchError
-from airlock.net.adapters import Caching, Configured, Fresh, Trusting, Watch, tries
+from airlock.net.adapters import Caching, Configured, Fresh, Pages, Trusting, Watch, tries
 from airlock.net.credentials import Credentials, Login
 from airlock.net.faults import refused, shown, unreachable
 from airlock.net.patience import Patience, Watchdog
@@ -66,7 +65,7 @@ class Network:
         again = tries(attempts, backoff, self._patience.again)
         watch = Watch(watchdog=self._watchdog, patience=self._patience)
         common: dict[str, Any] = {"watch": watch, "pool_maxsize": CONNECTIONS, "max_retries": again}
-        caching = common | {"cache": SeparateBodyFileCache(cache), "heuristic": Fresh()}
+        caching = common | {"cache": Pages(cache), "heuristic": Fresh()}
         self._adapters: Mapping[bool, BaseAdapter] = {
             True: Configured(pip, Caching, caching),
             False: Configured(pip, Trusting, common),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 import truststore
 from cachecontrol import CacheControlAdapter
+from cachecontrol.caches import SeparateBodyFileCache
 from cachecontrol.heuristics import BaseHeuristic
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager
@@ -102,6 +103,17 @@ class Trusting(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **options, **self._context)
         self._watch.over(manager)
         return manager
+
+
+class Pages(SeparateBodyFileCache):
+    """A cache may be deleted at any time, also in part: an answer without its body is none."""
+
+    def get(self, key: str) -> bytes | None:
+        body = self.get_body(key)
+        if body is None:
+            return None
+        body.close()
+        return super().get(key)
 
 
 class Caching(Trusting, CacheControlAdapter):

@@ -12,6 +12,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
 from airlock.kinds import NearSide, PinRequest, Upgrade
 from airlock.kinds.download import download_unmeasured
+from airlock.kinds.wheel.align import aligned
 from airlock.kinds.wheel.attestations import change
 from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
@@ -48,41 +49,54 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
             sdists=sdists,
             directory=request.near.directory,
         )
+        pinned.resolve(task, targets)
         for target in targets:
-            pinned.take(task, target)
+            pinned.take(target)
         return pinned.rows()
 
 
 class _Pinned:
-    """What each target gets, one after the other in the manifest's order, each inclined to what those before it got."""
+    """What each target gets: resolved for all of them, then taken for one after the other."""
 
     def __init__(
         self, request: PinRequest, section: PythonSection, client: IndexClient, sdists: Sdists
     ) -> None:
         self._request, self._section, self._client, self._sdists = request, section, client, sdists
         self._references = References(request, section, sdists)
-        self._pins: dict[str, Pins] = {}
+        self._pins: Mapping[str, Pins] = {}
+        self._own: dict[str, OwnWheel | None] = {}
+        self._given: dict[str, dict[NormalizedName, Given]] = {}
         self._found: dict[tuple[object, ...], Artifact] = {}
         self._targets: dict[tuple[object, ...], set[str]] = {}
         self._builds: dict[tuple[object, ...], set[str]] = {}
         if section.source is not None:
             warn_untracked(section.source, request.near)
 
-    def take(self, task: Task, target: Target) -> None:
-        own = self._own(target)
-        given = self._references.on(target)
-        task = replace(
-            task,
-            own=own.files if own else {},
-            given={name: (one.file, one.metadata) for name, one in given.items()},
+    def resolve(self, task: Task, targets: Iterable[Target]) -> None:
+        previous, upgrade = self._request.previous, self._request.upgrade
+        tasks: dict[str, tuple[Task, Target]] = {}
+        pins: dict[str, Pins] = {}
+        for target in targets:
+            own = self._own[target.name] = self._build_own(target)
+            given = self._given[target.name] = self._references.on(target)
+            files = {name: (one.file, one.metadata) for name, one in given.items()}
+            mine = replace(task, own=own.files if own else {}, given=files)
+            tasks[target.name] = mine, target
+            pins[target.name] = resolve(mine, target, _preferred(target, previous, upgrade, pins.values()))
+        kept = {one.artifact.name for one in (previous.artifacts if previous else ())}
+        self._pins = aligned(
+            pins,
+            lambda name, preferred: resolve(*tasks[name], preferred),
+            lambda name: name not in kept or not upgrade.keeps(name),
         )
-        preferred = _preferred(target, self._request.previous, self._request.upgrade, self._pins.values())
-        self._pins[target.name] = pins = resolve(task, target, preferred)
+
+    def take(self, target: Target) -> None:
+        own, given, pins = self._own[target.name], self._given[target.name], self._pins[target.name]
         for file in pins.values():
             self._client.publisher(file)
         for file in pins.values():
             if file.name in given:
-                key = self._key(self._given(given[file.name]))
+                key = self._key(self._referred(given[file.name]))
             else:
                 key = self._key(self._artifact(file, own, target))
             self._targets.setdefault(key, set()).add(target.name)
@@ -92,12 +106,12 @@ class _Pinned:
         self._found.setdefault(key, artifact)
         return key
 
-    def _own(self, target: Target) -> OwnWheel | None:
+    def _build_own(self, target: Target) -> OwnWheel | None:
         if self._section.source is None:
             return None
         return build_own(self._section.source, target, self._sdists, self._request.near)
 
-    def _given(self, given: Given) -> Artifact:
+    def _referred(self, given: Given) -> Artifact:
         if given.built is not None:
             self._built_with(given.built)
         return given.artifact
