@@ -99,7 +99,7 @@ def read_amendments(
     fields: Fields, key: str, check: Callable[[Requirement], str | None]
 ) -> tuple[Amendment, ...]:
     """A list of requirements, or of tables with `requirement`, `reason` and `of`, sorted. Raises UsageError."""
-    found = [_amendment(table, check) for table in _tables(fields, key)]
+    found = [_amendment(table, check, scoped=key != "constraints") for table in _tables(fields, key)]
     return tuple(sorted(found, key=lambda one: (one.name, one.document())))
 
 
@@ -114,8 +114,9 @@ def _tables(fields: Fields, key: str) -> Iterator[Fields]:
         yield Fields(table, fields.where, fields.error, f"{fields.path}.{key}[{number}]")
 
 
-def _amendment(table: Fields, check: Callable[[Requirement], str | None]) -> Amendment:
-    parent = table.optional_text("of")
+def _amendment(table: Fields, check: Callable[[Requirement], str | None], *, scoped: bool) -> Amendment:
+    """Only what is `scoped` can concern the requirements of one package alone."""
+    parent = table.optional_text("of") if scoped else None
     found = Amendment(
         requirement=read_requirement(table, "requirement", table.text("requirement"), check),
         parent=None if parent is None else canonicalize_name(parent),
