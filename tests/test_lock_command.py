@@ -192,3 +192,22 @@ def test_a_file_and_a_configuration_with_one_destination_are_refused_when_lockin
     assert main(["lock", "-q", "--manifest", str(manifest)]) == 2
     assert "file etc/app and config etc/app have one destination on 't'" in capsys.readouterr().err
     assert not (tmp_path / "airlock.lock").exists()
+
+
+def test_where_targets_differ_is_told(shell: Shell, place: Workplace, index: Index) -> None:
+    index.add(
+        make_wheel("old", "1", requires_python="<3.12"), make_wheel("old", "2", requires_python=">=3.12")
+    )
+    place.targets = (*place.targets, ("ship", "3.12", "musllinux_1_2_aarch64"))
+    write(place, 'requirements = ["old"]')
+    told = shell.airlock("lock", "--json")
+    assert "old differs: 1 on plant; 2 on ship\n" in told.stderr
+    [row] = json.loads(told.stdout)["versions_apart"]
+    assert row == {"kind": "wheel", "name": "old", "versions": {"1": ["plant"], "2": ["ship"]}}
+
+
+def test_this_machine_is_shown_as_a_target_without_a_network(shell: Shell) -> None:
+    far = shell.far()
+    printed = far.airlock("target", "show", "--name", "here").stdout
+    assert printed.startswith('[[target]]\nname = "here"\npython = "')
+    assert json.loads(far.airlock("target", "show", "--json").stdout)["exact"]["python_full_version"]

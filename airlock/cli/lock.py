@@ -152,9 +152,11 @@ def _lock(request: "LockRequest", lockfile: Path, arguments: argparse.Namespace,
         write_atomically(lockfile, data)
         _look_again(request, result, lockfile, session)
     if differs or arguments.json or arguments.dry_run:
-        from airlock.cli.lock_report import report, tell
+        from airlock.cli.lock_report import apart, report, tell
 
         tell(request.previous, result, session, dry_run=arguments.dry_run and not arguments.json)
+        for text in apart(result):
+            session.reporter.note(text)
         if arguments.json and not arguments.cross_check:
             print_json(report(request.previous, result, lockfile, differs))
     session.reporter.note(_summary(result, lockfile, differs, arguments.dry_run))

@@ -60,7 +60,22 @@ def report(previous: "Lockfile | None", result: "Lockfile", lockfile: Path, diff
         "changed": differs,
         "changes": [_row(change) for change in changes(previous, result)],
         "settings": [asdict(setting) for setting in settings(previous, result)],
+        "versions_apart": [
+            {
+                "kind": kind,
+                "name": name,
+                "versions": {one: list(targets) for one, targets in versions.items()},
+            }
+            for (kind, name), versions in result.versions_apart().items()
+        ],
     }
+
+
+def apart(result: "Lockfile") -> Iterator[str]:
+    """A line for each package that is not the same for all targets."""
+    for (_, name), versions in result.versions_apart().items():
+        parts = (f"{version} on {', '.join(targets)}" for version, targets in versions.items())
+        yield f"{name} differs: {'; '.join(parts)}"
 
 
 def _row(change: "Change") -> dict[str, Any]:
