@@ -223,6 +223,16 @@ def test_what_one_allowed_patch_release_needs_is_carried_to_all(place: Workplace
     assert place.pins('requirements = ["app"]') == {"app": "1", "backport": "1"}
 
 
+def test_a_python_that_only_some_patch_releases_are_is_told(place: Workplace, index: Index) -> None:
+    index.add(
+        make_wheel("lib", "1", requires_python=">=3.8,!=3.11.7"),
+        make_wheel("fine", "1", requires_python="!=3.9.7"),
+    )
+    assert place.pins('requirements = ["lib", "fine"]') == {"lib": "1", "fine": "1"}
+    [warning] = place.reporter.warnings
+    assert warning.startswith(("lib 1 needs Python !=3.11.7,>=3.8", "lib 1 needs Python >=3.8,!=3.11.7"))
+
+
 def test_a_marker_that_asks_for_the_kernel_demands_an_exact_value(place: Workplace, index: Index) -> None:
     index.add(make_wheel("app", "1", requires=["driver; platform_release >= '5'"]), make_wheel("driver", "1"))
     with pytest.raises(ResolutionError, match="target plant does not say what markers ask for") as caught:

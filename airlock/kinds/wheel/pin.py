@@ -1,12 +1,13 @@
 """Pin the requirements of every target to exact wheels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from airlock.core.artifact import Artifact
+from airlock.core.markers import undecided_python
 from airlock.core.target import Target
 from airlock.errors import IntegrityError
 from airlock.formats.lockfile import LockedArtifact, Lockfile
@@ -18,6 +19,7 @@ from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
 from airlock.kinds.wheel.cutoff import instant
 from airlock.kinds.wheel.given import Given, References
+from airlock.kinds.wheel.metadata import Metadata
 from airlock.kinds.wheel.origins import wheel_origin
 from airlock.kinds.wheel.own import OwnWheel, build_own, warn_untracked
 from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
@@ -140,8 +142,21 @@ class _Pinned:
                 artifact.name, artifact.version, before.get(artifact.name, {}), artifact.origin
             ):
                 found.append(text)
-        for text in dict.fromkeys(found):
+        for text in dict.fromkeys([*found, *self._patches()]):
             self._request.near.reporter.warn(text)
+
+    def _patches(self) -> Iterator[str]:
+        """Pins that some patch releases of a target's Python could not use."""
+        for declared in self._request.manifest.targets:
+            for file in self._pins[declared.target.name].values():
+                outcome = self._client.metadata(file).result() if file.url and not file.is_sdist else None
+                if isinstance(outcome, Metadata) and undecided_python(
+                    outcome.requires_python, declared.target
+                ):
+                    yield (
+                        f"{file.name} {file.version} needs Python {outcome.requires_python}, which not every patch "
+                        f"release of target {declared.target.name} is: see that the machine's is, or raise its python"
+                    )
 
     def _built_with(self, built: BuiltWheel) -> None:
         for row in built.rows:
