@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airlock.core.target import Target
 from airlock.errors import ResolutionError
+from airlock.kinds.wheel.attempt import Answer, Unfinished, attempt
+from airlock.kinds.wheel.provider import Question
 from tests.index_server import Index, serving
 from tests.locking import Workplace
 from tests.wheel_factory import make_wheel
@@ -113,3 +117,11 @@ def test_two_conflicts_at_once_have_no_single_way_out(place: Workplace, index: I
     error = conflict(place, 'requirements = ["app", "http<2", "tls<2"]')
     assert len(str(error).splitlines()) == 4
     assert error.hint == "no single line, changed, gives an answer: change more than one of these"
+
+
+def test_a_trial_ends_when_its_time_is_over() -> None:
+    target = Target(name="t", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
+    question = Question(roots=(), constraints={}, preferred={}, target=target)
+    nothing: Any = None
+    assert isinstance(attempt(question, nothing, 10, lambda: True), Unfinished)
+    assert isinstance(attempt(question, nothing, 10, lambda: False), Answer)

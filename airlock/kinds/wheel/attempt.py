@@ -1,6 +1,6 @@
 """One run of the resolver."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from packaging.utils import NormalizedName
@@ -32,11 +32,29 @@ class Unfinished:
     rounds: int
 
 
-def attempt(question: Question, shelf: Shelf, rounds: int) -> Answer | Failure | Unfinished:
-    """Raises FetchError or IntegrityError."""
-    provider = Provider(question, shelf)
+class _Late(Exception):
+    """There is no time for another round."""
+
+
+class _Watch(BaseReporter[Asked, Candidate, NormalizedName]):
+    def __init__(self, late: Callable[[], bool]) -> None:
+        self._late, self.rounds = late, 0
+
+    def starting_round(self, index: int) -> None:
+        self.rounds = index
+        if self._late():
+            raise _Late
+
+
+def attempt(
+    question: Question, shelf: Shelf, rounds: int, late: Callable[[], bool] = lambda: False
+) -> Answer | Failure | Unfinished:
+    """`late` is asked before each round. Raises FetchError or IntegrityError."""
+    provider, watch = Provider(question, shelf), _Watch(late)
     try:
-        result = Resolver(provider, BaseReporter()).resolve(question.roots, max_rounds=rounds)
+        result = Resolver(provider, watch).resolve(question.roots, max_rounds=rounds)
+    except _Late:
+        return Unfinished(rounds=watch.rounds)
     except ResolutionImpossible as error:
         return Failure(provider=provider, causes=error.causes)
     except ResolutionTooDeep as error:

@@ -61,7 +61,8 @@ class Trials:
         task, target = replace(self.task, section=section), target or self.target
         try:
             question = question_of(task, target, self._preferred)
-            return attempt(question, shelf_of(task, question, self._preferred), ROUNDS)
+            shelf = shelf_of(task, question, self._preferred)
+            return attempt(question, shelf, ROUNDS, lambda: self.over)
         except AirlockError:
             return Unfinished(rounds=0)
 
@@ -210,7 +211,11 @@ def _versions(name: NormalizedName, run: list[Version], provider: Provider, shel
     if len(run) == 1:
         return f"{name} {run[0]} needs"
     own = name in provider.question.own
-    there = [v for v in ([] if own else shelf.releases(name)) if run[0] <= v <= run[-1]]
+    there = [
+        version
+        for version in ([] if own else shelf.releases(name))
+        if run[0] <= version <= run[-1] and (version in run or not version.is_prerelease)
+    ]
     count = (
         f"{len(run)} versions" if len(there) <= len(run) else f"{len(run)} of {len(there)} versions looked at"
     )
