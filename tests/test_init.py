@@ -59,7 +59,7 @@ def test_hashes_and_indexes_are_left_out_with_a_warning(tmp_path: Path) -> None:
     ("line", "what"),
     [
         ("-e .", "airlock has no -e"),
-        ("--find-links dir", "airlock has no --find-links"),
+        ("--no-binary :all:", "airlock has no --no-binary"),
         ("./wheels/a.whl", "not a PEP 508 requirement"),
         ("a @ https://index.example/a.whl", "a requirement with a URL"),
         ("a --config-settings x=y", "airlock has no --config-settings"),
