@@ -103,7 +103,7 @@ def test_check_says_which_part_changed_and_exits_with_3(shell: Shell, place: Wor
         "problems": [],
     }
     assert stale.stderr == (
-        "error: airlock.lock: does not answer airlock.toml; changed since: python\nhint: run `airlock lock`\n"
+        "error: airlock.lock: does not answer airlock.toml, where this changed: python\nhint: run `airlock lock`\n"
     )
 
 

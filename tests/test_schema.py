@@ -159,6 +159,7 @@ SEEDS = st.builds(
 def lockfiles(draw: st.DrawFn) -> Lockfile:
     targets = draw(st.lists(TARGETS, min_size=1, max_size=3, unique_by=lambda target: target.name))
     names = st.lists(st.sampled_from([target.name for target in targets]), min_size=1, unique=True)
+    builds = st.lists(st.sampled_from(["docopt==0.6.2 on 3.11", "a-b==1!2.0rc1+c.1 on 3.14t"]), unique=True)
     artifacts = draw(st.lists(ARTIFACTS, max_size=4, unique_by=lambda artifact: artifact.key))
     return Lockfile(
         project=Project(name=draw(NAMES), version=draw(st.sampled_from(["1", "2.0rc1", "1!3.post1"]))),
@@ -180,7 +181,10 @@ def lockfiles(draw: st.DrawFn) -> Lockfile:
                 timeout=st.integers(0, 86_400),
             )
         ),
-        artifacts=tuple(LockedArtifact(artifact=one, targets=tuple(draw(names))) for one in artifacts),
+        artifacts=tuple(
+            LockedArtifact(artifact=one, targets=tuple(draw(names)), builds=tuple(draw(builds)))
+            for one in artifacts
+        ),
         cutoff=draw(st.none() | CUTOFFS),
         seeds=tuple(draw(st.lists(SEEDS, max_size=3))),
     )

@@ -130,7 +130,7 @@ def _check(request: "LockRequest", lockfile: Path, as_json: bool, session: Sessi
     if request.previous is None:
         raise ResolutionError(lockfile.name, "there is no lock", hint="run `airlock lock`")
     if changed:
-        what = f"does not answer {request.where}; changed since: {', '.join(changed)}"
+        what = f"does not answer {request.where}, where this changed: {', '.join(changed)}"
         raise ResolutionError(lockfile.name, what, hint="run `airlock lock`")
     if problems:
         what = "\n  ".join([f"does not answer {request.where}:", *problems])
