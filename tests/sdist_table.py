@@ -57,7 +57,9 @@ def main(names: list[str]) -> None:
     with TemporaryDirectory() as folder:
         session = Session(cache=Path(folder), environment=os.environ, reporter=Listening())
         with near_side(session, Path(folder)) as near:
-            print("| project | backend's tools | builds | same twice | same bytes from the backend | seconds | remarks |")
+            print(
+                "| project | backend's tools | builds | same twice | same bytes from the backend | seconds | remarks |"
+            )
             print("|---|---|---|---|---|---:|---|")
             for row in _rows(names, near):
                 print(f"| {' | '.join(row)} |", flush=True)
