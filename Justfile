@@ -54,6 +54,10 @@ bench *ARGS:
 bench-delta *ARGS:
     python -m tests.bench delta {{ARGS}}
 
+# Build well-known projects that have only an sdist, twice each, with PyPI; minutes: docs/sdists.md.
+sdists *ARGS:
+    python -m tests.sdist_table {{ARGS}}
+
 # Build the native crate again, after a change to it.
 native:
     python -m pip install --quiet --disable-pip-version-check --no-deps -e .

@@ -180,7 +180,7 @@ files["seen.txt"] = repr((seen, sorted(set(os.environ) - set(keys)), os.listdir(
     seen, names, home, mask = eval(contents(place, built(lockfile))["seen.txt"])
     assert seen == {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": "1600000000"}
     assert {name for name in names if not name.startswith("_")} <= {
-        "CFLAGS", "CXXFLAGS", "HOME", "PATH", "PWD", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONNOUSERSITE",
+        "HOME", "PATH", "PWD", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONNOUSERSITE",
         "TMPDIR", "VIRTUAL_ENV",
     }  # fmt: skip
     assert (home, mask) == ([], "0o22")

@@ -19,7 +19,7 @@ from airlock.core.artifact import Artifact
 from airlock.errors import ResolutionError
 from airlock.kinds.wheel.building import trouble
 from airlock.kinds.wheel.building.backend import BuildSystem, requirements
-from airlock.kinds.wheel.building.environment import add_tools, make_environment
+from airlock.kinds.wheel.building.environment import SYSTEM, add_compilers, add_tools, make_environment
 from airlock.kinds.wheel.building.machine import Interpreter
 from airlock.kinds.wheel.building.sandbox import Cell, TimeUp, run, sandbox
 from airlock.kinds.wheel.building.sources import copy_tree
@@ -27,8 +27,6 @@ from airlock.storage.store import Store
 
 MAX_WHEEL = 2 << 30
 """Bytes of everything in a wheel that a build may come to."""
-
-_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +71,7 @@ class Attempt:
         self._python = ""
         for name in ("home", "tmp", "out"):
             (self._root / name).mkdir(parents=True)
+        add_compilers(self._root / "compilers", self._root)
         copy_tree(job.tree, self._source, backwards=conditions.backwards)
 
     @property
@@ -158,7 +157,7 @@ class Attempt:
     def _variables(self) -> dict[str, str]:
         environment = self._environment
         return {
-            "PATH": ":".join([str(environment / "bin"), *_PATH]),
+            "PATH": ":".join([str(environment / "bin"), str(self._root / "compilers"), *SYSTEM]),
             "VIRTUAL_ENV": str(environment),
             "HOME": str(self._root / "home"),
             "TMPDIR": str(self._root / "tmp"),
@@ -168,8 +167,6 @@ class Attempt:
             "PYTHONHASHSEED": self._conditions.seed,
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "CFLAGS": f"-ffile-prefix-map={self._root}=.",
-            "CXXFLAGS": f"-ffile-prefix-map={self._root}=.",
         }
 
     def _failure(self, hook: str, found: str) -> ResolutionError:

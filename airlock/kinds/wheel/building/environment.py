@@ -1,5 +1,9 @@
 """A virtual environment with pinned tools in it, made without pip."""
 
+import os
+import platform
+import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +19,9 @@ from airlock.errors import IntegrityError, ResolutionError
 from airlock.kinds.wheel.building.machine import Interpreter
 from airlock.storage.store import Store
 
+SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
+"""Where a build looks for programs after its own tools."""
+_COMPILERS = ("cc", "c++", "gcc", "g++", "clang", "clang++")
 _PATIENCE = 120
 """Seconds for `python -m venv`."""
 
@@ -47,6 +54,17 @@ def add_tools(tools: Sequence[Artifact], store: Store, interpreter: Interpreter,
             _add(tool, store, interpreter, where)
         except (InstallerError, ValueError, OSError) as error:
             raise IntegrityError(tool.file, f"not a wheel that can be installed, {error}") from error
+
+
+def add_compilers(where: Path, root: Path) -> None:
+    """Each of the machine's compilers under its name, told to write `.` where it would write the path of `root`, which is
+    another for each build. A variable for their options would end up in what some builds say of themselves."""
+    where.mkdir()
+    for name in (*_COMPILERS, *(f"{platform.machine()}-linux-gnu-{one}" for one in _COMPILERS)):
+        if found := shutil.which(name, path=os.pathsep.join(SYSTEM)):
+            script = where / name
+            script.write_text(f'#!/bin/sh\nexec {found} -ffile-prefix-map={shlex.quote(str(root))}=. "$@"\n')
+            script.chmod(0o755)
 
 
 def _check(tool: Artifact, store: Store) -> None:
