@@ -307,6 +307,18 @@ def test_fetch_builds_again_with_the_tools_of_the_lock(place: Workplace, index: 
     assert not index.asked("mini_backend-2.0")
 
 
+def test_a_lock_that_gets_another_wheel_of_the_same_source_says_so(place: Workplace, index: Index) -> None:
+    index.add_sdist(
+        "thing", "1.0", make_sdist("thing", "1.0", 'import time; files["at.txt"] = str(time.time())')
+    )
+    index.add(make_wheel("dep", "1.0"))
+    first = place.lock(THING)
+    shutil.rmtree(place.cache)
+    second = place.lock(THING.replace('"thing"]', '"thing", "dep"]', 1), previous=first)
+    assert built(second).digest != built(first).digest
+    assert any("another wheel than the lock had" in text for text in place.reporter.warnings)
+
+
 def test_fetch_builds_nothing_that_no_manifest_allows(place: Workplace, index: Index) -> None:
     index.add_sdist("thing", "1.0", make_sdist("thing", "1.0"))
     lockfile = place.lock(THING)

@@ -173,6 +173,7 @@ class _Pinned:
             for key, artifact in self._found.items()
         )
         _check_unchanged(rows, self._request)
+        _tell_rebuilt(rows, self._request)
         check_seeds(rows, self._request.previous, self._request.upgrade)
         self._tell(rows)
         return rows
@@ -264,3 +265,21 @@ def _check_unchanged(rows: Iterable[LockedArtifact], request: PinRequest) -> Non
                 found=artifact.digest,
                 hint=f"once you know why, take it with `airlock lock --upgrade-package {artifact.name}`",
             )
+
+
+def _tell_rebuilt(rows: Iterable[LockedArtifact], request: PinRequest) -> None:
+    """Another machine, or a build that is not reproducible, makes another wheel of the same source."""
+    before = {
+        _source(one.artifact): one.artifact.digest
+        for one in (request.previous.artifacts if request.previous else ())
+        if "sdist" in one.artifact.origin
+    }
+    for artifact in (row.artifact for row in rows):
+        if before.get(_source(artifact), artifact.digest) != artifact.digest:
+            request.near.reporter.warn(
+                f"{artifact.name} {artifact.version} was built anew, and is another wheel than the lock had"
+            )
+
+
+def _source(artifact: Artifact) -> tuple[str | None, ...]:
+    return artifact.name, *(artifact.origin.get(key) for key in ("sdist-sha256", "python"))
