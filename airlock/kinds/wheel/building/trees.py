@@ -6,6 +6,7 @@ build output. Never what airlock itself writes.
 
 import hashlib
 import os
+import stat
 import subprocess
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -61,8 +62,7 @@ def tree_files(tree: Path) -> list[str]:
         raise UsageError(str(tree), "no such source tree", hint="`source` below [python] names it")
     tracked = _tracked(tree)
     found = _walked(tree) if tracked is None else _of_project(tracked)
-    root = tree.resolve()
-    return sorted((path for path in found if _inside(root, path)), key=os.fsencode)
+    return sorted(_inside(tree.resolve(), found), key=os.fsencode)
 
 
 def untracked(tree: Path) -> list[str]:
@@ -112,9 +112,27 @@ def _walked(tree: Path) -> Iterator[str]:
                 yield str(Path(directory, name).relative_to(tree))
 
 
-def _inside(root: Path, path: str) -> bool:
-    place = root / path
-    return place.is_file() and place.resolve().is_relative_to(root)
+def _inside(root: Path, paths: Iterable[str]) -> Iterator[str]:
+    """Those that are files, and lie in the tree once every link is followed."""
+    top = str(root)
+    folders: dict[str, bool] = {}
+    for path in paths:
+        place = os.path.join(top, path)  # noqa: PTH118  # a tree may have a hundred thousand files
+        folder = os.path.dirname(place)  # noqa: PTH120
+        if folder not in folders:
+            folders[folder] = Path(folder).resolve().is_relative_to(root)
+        if folders[folder] and _is_file(place, root):
+            yield path
+
+
+def _is_file(place: str, root: Path) -> bool:
+    try:
+        mode = os.lstat(place).st_mode
+    except OSError:
+        return False
+    if stat.S_ISLNK(mode):
+        return Path(place).is_file() and Path(place).resolve().is_relative_to(root)
+    return stat.S_ISREG(mode)
 
 
 def _left_out(name: str, top: bool) -> bool:
@@ -122,26 +140,25 @@ def _left_out(name: str, top: bool) -> bool:
 
 
 def _digest(tree: Path, files: Iterable[str]) -> Digest:
-    hasher = hashlib.sha256()
+    hasher, top = hashlib.sha256(), str(tree)
     for path in files:
-        content, size = _hash(tree / path)
-        executable = "x" if _executable(tree / path) else "-"
-        hasher.update(f"{len(os.fsencode(path))} {executable} {size} {content}\n".encode())
+        content, size, executable = _read(os.path.join(top, path))  # noqa: PTH118
+        mark = "x" if executable else "-"
+        hasher.update(f"{len(os.fsencode(path))} {mark} {size} {content}\n".encode())
         hasher.update(os.fsencode(path))
     return Digest("sha256:" + hasher.hexdigest())
 
 
+def _read(place: str) -> tuple[str, int, bool]:
+    """The sha256 of a file in hexadecimal, its size in bytes, and whether its owner may execute it."""
+    with open(place, "rb") as stream:  # noqa: PTH123
+        status = os.fstat(stream.fileno())
+        content = hashlib.file_digest(stream, "sha256").hexdigest()
+    return content, status.st_size, bool(status.st_mode & 0o100)
+
+
 def _executable(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o100)
-
-
-def _hash(path: Path) -> tuple[str, int]:
-    hasher, size = hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-    return hasher.hexdigest(), size
 
 
 def _copy(tree: Path, files: Iterable[str], to: Path) -> None:
