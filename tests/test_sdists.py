@@ -93,6 +93,33 @@ def test_a_wheel_that_fits_is_taken_unless_it_is_always_to_be_built(place: Workp
     assert "sdist" in built(place.lock(always)).origin
 
 
+def test_what_is_always_to_be_built_and_has_no_source_is_told(place: Workplace, index: Index) -> None:
+    index.add(make_wheel("thing", "1.0"))
+    error = refused(place, 'requirements = ["thing"]\n[python.build]\nalways = ["thing"]')
+    assert "always to be built" in error.what
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "os.symlink('/dev/zero', path)",
+        "open(path, 'w').write('[' * 100000)",
+        "open(path, 'w').truncate(1 << 30)",
+    ],
+    ids=["endless", "deep", "large"],
+)
+def test_a_hook_whose_answer_is_not_one_is_refused(place: Workplace, index: Index, answer: str) -> None:
+    recipe = f"""
+def build():
+    import os, sys
+    path = os.path.join(sys.argv[-1], "output.json")
+    {answer}
+    os._exit(0)
+"""
+    index.add_sdist("thing", "1.0", make_sdist("thing", "1.0", recipe))
+    assert refused(place).what == "its build failed (build_wheel)"
+
+
 def test_static_metadata_is_read_without_a_build(place: Workplace, index: Index) -> None:
     """The newest would fail to build, but what it says of itself keeps it from being tried."""
     index.add_sdist(

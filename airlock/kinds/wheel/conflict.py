@@ -92,6 +92,9 @@ class Explainer:
             self.provider.question.prereleases_of(name),
         ):
             return None
+        if name in self.shelf.wanted.build.always:
+            hint = f"take {name} out of [python.build] always"
+            return f"{name} is always to be built, and has no source distribution of what is asked for", hint
         hindered = sorted(_hindered(page, name, self.shelf, admits), reverse=True)
         if hindered:
             version, reason = hindered[0]

@@ -1,5 +1,6 @@
 """One build of one source, in a directory of its own."""
 
+import stat
 import subprocess
 import warnings
 import zipfile
@@ -25,8 +26,10 @@ from airlock.kinds.wheel.building.sandbox import Cell, TimeUp, run, sandbox
 from airlock.kinds.wheel.building.sources import copy_tree
 from airlock.storage.store import Store
 
-MAX_WHEEL = 2 << 30
-"""Bytes of everything in a wheel that a build may come to."""
+MAX_WHEEL = 1 << 30
+"""Bytes of everything in a wheel that a build may come to; it is held in memory."""
+MAX_ANSWER = 4 << 20
+"""Bytes of what a hook may answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,9 @@ class Attempt:
             seconds=self._job.seconds,
         )
         run(cmd, Path(cwd or self._source), extra_environ or {}, cell, sandbox())
+        written = (answer / "output.json").lstat()
+        if not stat.S_ISREG(written.st_mode) or written.st_size > MAX_ANSWER:
+            raise ValueError("it is no file of a moderate size")
 
     def _variables(self) -> dict[str, str]:
         environment = self._environment

@@ -85,11 +85,8 @@ def _check(tool: Artifact, store: Store) -> None:
 
 def _add(tool: Artifact, store: Store, interpreter: Interpreter, where: Path) -> None:
     site = str(where / "lib" / f"python{interpreter.minor}" / "site-packages")
-    wheels = where / "wheels"
-    wheels.mkdir(exist_ok=True)
-    named = wheels / tool.file
-    if not named.exists():
-        named.symlink_to(store.path(tool.digest))
+    named = where / tool.file  # `installer` reads the name of the file, which the store's files do not have
+    named.symlink_to(store.path(tool.digest))
     destination = SchemeDictionaryDestination(
         {
             "purelib": site,
@@ -104,3 +101,4 @@ def _add(tool: Artifact, store: Store, interpreter: Interpreter, where: Path) ->
     )
     with WheelFile.open(named) as source:
         install(source, destination, {"INSTALLER": b"airlock\n"})
+    named.unlink()

@@ -56,6 +56,10 @@ def unpack_archive(stream: BinaryIO, file: str, directory: Path) -> int:
 
 def _untar(stream: BinaryIO, file: str, directory: Path) -> int:
     newest, room = 0, _Room(file)
+    if not hasattr(tarfile, "data_filter"):
+        raise IntegrityError(
+            file, "this Python cannot unpack it without risk", expected="Python 3.11.4 or newer"
+        )
     with tarfile.open(fileobj=stream, mode="r:*") as archive:
         for member in archive:
             room.take(member.size)

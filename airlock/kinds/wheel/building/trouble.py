@@ -52,22 +52,22 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 
 def tail(log: Path) -> list[str]:
     """The last lines."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - _TAIL))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
+    return [line.rstrip() for line in _end(log).splitlines() if line.strip()][-LAST_LINES:]
 
 
 def diagnosis(log: Path) -> str | None:
     """What is missing, where the log says it in words that are known."""
-    try:
-        text = log.read_bytes()[-_TAIL:].decode(errors="replace")
-    except OSError:
-        return None
+    text = _end(log)
     for pattern, meaning in _SIGNS:
         if match := re.search(pattern, text):
             return meaning.format(*match.groups())
     return None
+
+
+def _end(log: Path) -> str:
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _TAIL))
+            return stream.read(_TAIL).decode(errors="replace")
+    except OSError:
+        return ""
