@@ -172,8 +172,8 @@ class _Pinned:
             )
             for key, artifact in self._found.items()
         )
-        _check_unchanged(rows, self._request)
         _tell_rebuilt(rows, self._request)
+        _check_unchanged(rows, self._request)
         check_seeds(rows, self._request.previous, self._request.upgrade)
         self._tell(rows)
         return rows
