@@ -263,6 +263,7 @@ def test_metadata_are_relied_on_only_where_they_may_be(headers: str, reliable: b
         ("Error: pg_config executable not found.", "pg_config is missing"),
         ("Package 'cairo', required by 'virtual:world', not found", "does not know cairo"),
         ("ModuleNotFoundError: No module named 'numpy.core'", "imports numpy"),
+        ("Exception: Can not find valid pkg-config name.", "pkg-config, or"),
         ("Could not resolve host: files.example", "wants the network"),
     ],
 )

@@ -429,6 +429,23 @@ def test_compiled_parts_that_need_a_newer_c_library_are_refused(
         assert (error.expected, error.found) == ("glibc 2.28", "glibc 2.29")
 
 
+def test_libraries_that_a_wheel_does_not_bring_are_told(place: Workplace, index: Index) -> None:
+    if not (platform() or "").startswith("manylinux"):
+        pytest.skip("another C library than the test is about")
+    machine = (platform() or "").split("_", 3)[3]
+    place.targets = (("plant", "3.11", f"manylinux_2_28_{machine}"),)
+    names = "libpq.so.5\\0libc.so.6\\0libown.so.1\\0libstdc++.so.6"
+    recipe = (
+        f'tag = "cp311-cp311-linux_{machine}"\nfiles["thing.so"] = b"\\x7fELF\\0{names}\\0"\n'
+        'files["thing.libs/libown.so.1"] = ""'
+    )
+    index.add_sdist("thing", "1.0", make_sdist("thing", "1.0", recipe))
+    place.lock(THING)
+    assert place.reporter.warnings == [
+        "thing 1.0 asks for libpq.so.5, which must be on the far machine: it is not in the wheel"
+    ]
+
+
 def test_targets_of_two_pythons_share_a_wheel_that_is_the_same(place: Workplace, index: Index) -> None:
     """For a Python that is not here, the one that runs airlock builds, and a pure wheel fits."""
     place.targets = (("plant", "3.11", "manylinux_2_28_x86_64"), ("ship", "3.99", "macosx_11_0_arm64"))

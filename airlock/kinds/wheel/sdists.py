@@ -16,7 +16,7 @@ from airlock.kinds import PinRequest
 from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.amend import Amendments
 from airlock.kinds.wheel.building.builder import Builder, BuiltWheel, Tools
-from airlock.kinds.wheel.building.fit import check_fit
+from airlock.kinds.wheel.building.fit import check_fit, foreign_libraries
 from airlock.kinds.wheel.building.sources import Source, archive_source
 from airlock.kinds.wheel.building.static import static_metadata
 from airlock.kinds.wheel.client import IndexClient, Outcome
@@ -83,6 +83,10 @@ class Sdists:
     def check_fit(self, built: BuiltWheel, label: str, target: Target) -> None:
         with self._request.near.store.open(built.digest, built.file) as stream:
             check_fit(built, label, target, stream)
+            if foreign := foreign_libraries(stream):
+                self._builder.warn_once(
+                    f"{label} asks for {', '.join(foreign)}, which must be on the far machine: it is not in the wheel"
+                )
 
     def _source(self, file: WheelFile) -> Source:
         assert file.digest is not None, "made whole"

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from airlock.core.platforms import parse_platform
@@ -13,6 +14,12 @@ from airlock.kinds.wheel.releases import expanded_tags, tag_ranks
 
 _ELF = b"\x7fELF"
 _GLIBC = re.compile(rb"\0GLIBC_([0-9]{1,3})\.([0-9]{1,3})(?=[.\0])")
+_LIBRARY = re.compile(rb"\0(lib[A-Za-z0-9_+.-]{1,60}\.so(?:\.[0-9]{1,5})*)(?=\0)")
+_EVERYWHERE = re.compile(
+    r"lib(c|m|dl|rt|pthread|util|resolv|nsl|crypt|anl|BrokenLocale|mvec|gcc_s|stdc\+\+|atomic|z|expat"
+    r"|X11|Xext|Xrender|ICE|SM|GL|gobject-2\.0|gthread-2\.0|glib-2\.0)\.so.*|libc\.musl-.*"
+)
+"""What every Linux has, in the words of PEP 600."""
 _WAYS = (
     "put a wheel of it for the target on an index, or build one on such a machine and name the file: "
     '"{name} @ file:wheels/FILE.whl"'
@@ -32,6 +39,23 @@ def check_fit(built: BuiltWheel, label: str, target: Target, wheel: BinaryIO) ->
         found=found,
         hint=_WAYS.format(name=built.name),
     )
+
+
+def foreign_libraries(wheel: BinaryIO) -> tuple[str, ...]:
+    """Shared libraries that binaries of the wheel name, which are neither in it nor on every Linux. Sorted."""
+    named: set[str] = set()
+    with zipfile.ZipFile(wheel) as archive:
+        own = {name.rpartition("/")[2] for name in archive.namelist()}
+        for data in _binaries(archive):
+            named.update(found.decode() for found in _LIBRARY.findall(data))
+    return tuple(sorted(name for name in named - own if not _EVERYWHERE.fullmatch(name)))
+
+
+def _binaries(archive: zipfile.ZipFile) -> Iterator[bytes]:
+    for info in archive.infolist():
+        data = archive.read(info)
+        if data.startswith(_ELF):
+            yield data
 
 
 def _tags_problem(built: BuiltWheel, target: Target) -> tuple[str, str, str] | None:
@@ -66,9 +90,7 @@ def _newest_glibc(wheel: BinaryIO) -> tuple[int, int]:
     """The newest version of glibc's symbols that is named in a binary of the wheel."""
     newest = (0, 0)
     with zipfile.ZipFile(wheel) as archive:
-        for info in archive.infolist():
-            data = archive.read(info)
-            if data.startswith(_ELF):
-                found = ((int(major), int(minor)) for major, minor in _GLIBC.findall(data))
-                newest = max((newest, *found))
+        for data in _binaries(archive):
+            found = ((int(major), int(minor)) for major, minor in _GLIBC.findall(data))
+            newest = max((newest, *found))
     return newest

@@ -35,6 +35,10 @@ _SIGNS: tuple[tuple[str, str], ...] = (
         "{0} is missing: the -dev package of that library has it",
     ),
     (
+        r"Can not find valid pkg-config name|pkg-config: (?:command )?not found",
+        "pkg-config, or the -dev package of a library that it should know, is missing",
+    ),
+    (
         r"(?:can't find|find) Rust compiler|cargo.*(?:not installed|No such file|not found)",
         "Rust (cargo) is missing",
     ),
