@@ -13,9 +13,10 @@ from airlock.core.artifact import Artifact
 from airlock.core.digest import digest_of
 from airlock.errors import FetchError, IntegrityError, ResolutionError
 from airlock.formats.lockfile import Lockfile
-from airlock.kinds import Upgrade
+from airlock.kinds import Locked, Upgrade
 from airlock.kinds.wheel.building.machine import platform
 from airlock.kinds.wheel.building.sandbox import sandbox
+from airlock.kinds.wheel.newer import newer
 from tests.index_server import Index, serving
 from tests.locking import Workplace, pins
 from tests.sdist_factory import backend_wheel, make_sdist
@@ -323,6 +324,17 @@ def test_tools_keep_their_pins_until_they_are_upgraded(
     place.cache = tmp_path / "another"
     third = place.lock(more, previous=second, upgrade=Upgrade(names=frozenset(["mini-backend"])))
     assert list(tools(third)) == ["mini-backend 2.0"]
+
+
+def test_a_newer_source_distribution_is_told(place: Workplace, index: Index, tmp_path: Path) -> None:
+    index.add_sdist("thing", "1.0", make_sdist("thing", "1.0"))
+    lockfile = place.lock(THING)
+    index.add_sdist("thing", "1.1", make_sdist("thing", "1.1"))
+    place.cache = tmp_path / "other"
+    locked = Locked(lockfile=lockfile, where="airlock.lock", manifest=place.manifest(THING))
+    with place.near() as near:
+        found = newer(locked, near)
+    assert [(one.name, one.locked, one.newest) for one in found] == [("thing", "1.0", "1.1")]
 
 
 def test_fetch_builds_again_with_the_tools_of_the_lock(place: Workplace, index: Index) -> None:

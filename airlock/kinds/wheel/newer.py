@@ -13,7 +13,7 @@ from airlock.kinds import Locked, NearSide, Newer
 from airlock.kinds.wheel.client import IndexClient
 from airlock.kinds.wheel.cutoff import instant
 from airlock.kinds.wheel.releases import Wanted, parsed_version, releases
-from airlock.kinds.wheel.section import read_section
+from airlock.kinds.wheel.section import BuildPolicy, read_section
 from airlock.kinds.wheel.simple import Page
 
 KIND = "wheel"
@@ -63,7 +63,9 @@ def _name(artifact: Artifact) -> NormalizedName:
 def _newest(page: Page, artifact: Artifact, target: Target, cutoff: datetime | None) -> str:
     """Empty where nothing is newer. A pre-release is newer only than a pre-release."""
     locked = parsed_version(artifact.version) or Version("0")
-    found = releases(page, _name(artifact), Wanted(target=target, exclude_newer=cutoff))
+    built = frozenset([_name(artifact)] if "sdist" in artifact.origin else [])
+    wanted = Wanted(target=target, exclude_newer=cutoff, build=BuildPolicy(packages=built))
+    found = releases(page, _name(artifact), wanted)
     fit = [
         version
         for version, file in found.items()
@@ -75,7 +77,7 @@ def _newest(page: Page, artifact: Artifact, target: Target, cutoff: datetime | N
 
 def _yanked(page: Page, artifact: Artifact) -> str | None:
     for row in page.rows:
-        if row.get("filename") == artifact.file:
+        if row.get("filename") == artifact.origin.get("sdist", artifact.file):
             return _reason(row)
     return None
 
