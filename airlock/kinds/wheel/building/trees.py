@@ -30,7 +30,7 @@ _NEVER = (
     "*.egg-info",
     ".eggs",
 )
-_OURS = ("airlock.toml", "*.lock", "*.airlock", "*.airdelta")
+_OURS = ("airlock.toml", "*.lock", "*.airlock", "*.airdelta", "airlock.journal")
 _NEVER_AT_TOP = ("build", "dist", *_OURS)
 _PROJECT = ("pyproject.toml", "setup.py")
 _PATIENCE = 60
