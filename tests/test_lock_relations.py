@@ -86,6 +86,8 @@ def test_a_bundle_says_who_needs_what_without_a_network(
         "app (1.0) → old (2.0) → http<2 (1.9)\napp (1.0) → web>=1 (1.4) → http>=1 (1.9)\n"
     )
     assert far.airlock("tree", str(bundle)).stdout == shell.airlock("tree").stdout
+    far.airlock("split", str(bundle), "--size", "80k", "-o", "discs")
+    assert far.airlock("tree", "discs").stdout == shell.airlock("tree").stdout
     assert not (tmp_path / "empty" / "metadata").exists()
 
 
