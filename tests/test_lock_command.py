@@ -121,7 +121,7 @@ def test_a_new_target_is_a_change_of_targets_and_of_what_is_pinned_for_them(
     shell.airlock("lock", "-q")
     place.targets = (*place.targets, ("ship", "3.12", "musllinux_1_2_aarch64"))
     write(place, 'requirements = ["app"]')
-    assert "changed since: python, targets\n" in shell.airlock("lock", "--check", code=3).stderr
+    assert "where this changed: python, targets\n" in shell.airlock("lock", "--check", code=3).stderr
     shell.airlock("lock", "-q")
     document = tomllib.loads((place.directory / "airlock.lock").read_text())
     assert [one["targets"] for one in document["artifacts"]] == [["plant", "ship"]] * 2

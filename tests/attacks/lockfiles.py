@@ -64,7 +64,9 @@ def lock_with_a_source_outside(ground: Ground) -> list[Command]:
     artifact = replace(
         file_item("share/a", SECRET).artifact, kind="wheel", name="evil", version="1.0", placement={}
     )
-    named = replace(artifact, file="evil-1.0-py3-none-any.whl", origin={"source": "../outside"})
+    named = replace(
+        artifact, file="evil-1.0-py3-none-any.whl", origin={"source": "../outside", "python": "3.11"}
+    )
     return _commands(ground, _lock(named))
 
 
