@@ -8,23 +8,23 @@ more.
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from airlock.core.digest import Digest, hex_of
-from airlock.errors import TargetError
+from airlock.errors import IntegrityError, TargetError
 from airlock.formats.volume import SetTable
 from airlock.storage.atomic import sync_directory
 
 
 class Partial:
     def __init__(self, destination: Path, table: SetTable, identity: Digest) -> None:
-        """Raises TargetError where another process is at it; OSError."""
+        """Raises TargetError where another process is at it, IntegrityError where something else lies there; OSError."""
         self._destination, self._table = destination, table
         self.path = destination.with_name(f".{destination.name[:200]}.{hex_of(identity)[:8]}.airpart")
         destination.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        self._file = os.open(self.path, flags, 0o644)
+        self._file = _opened(self.path)
         self._has = [bytearray(table.blocks(number)) for number in range(1, table.count + 1)]
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,3 +104,30 @@ class Partial:
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> int:
+    """A new file, or one that an earlier run left. Nobody else can have it open, or know it by another name: what is written
+    there would reach them, and what they write would reach the file that is joined. Raises IntegrityError or OSError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _foreign(path) from error
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid():
+        return descriptor
+    os.close(descriptor)
+    raise _foreign(path)
+
+
+def _foreign(path: Path) -> IntegrityError:
+    hint = "remove it, or join into a folder that others cannot write to"
+    return IntegrityError(
+        str(path),
+        "a link, a pipe, or a file of somebody else",
+        expected="a file of an earlier `airlock join`",
+        hint=hint,
+    )

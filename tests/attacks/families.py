@@ -11,6 +11,7 @@ from tests.attacks import (
     names,
     paths,
     signatures,
+    volumes,
     wheels,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "names",
     "paths",
     "signatures",
+    "volumes",
     "wheels",
 ]

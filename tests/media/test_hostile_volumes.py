@@ -249,9 +249,21 @@ def test_a_link_in_the_place_of_the_partial_file_is_not_followed(tmp_path: Path,
     victim.write_bytes(b"precious")
     identity = header_of(volumes[0]).identity
     (tmp_path / f".out.{identity[7:15]}.airpart").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(IntegrityError, match="a link, a pipe, or a file of somebody else"):
         join_all(volumes, tmp_path / "out")
     assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
+def test_a_partial_file_that_somebody_else_prepared_is_not_used(tmp_path: Path, volumes: list[Path]) -> None:
+    """Its owner may have it open, and write to it when all was checked."""
+    identity = header_of(volumes[0]).identity
+    prepared = tmp_path / f".out.{identity[7:15]}.airpart"
+    prepared.write_bytes(b"")
+    os.chown(prepared, 12345, 12345)
+    with pytest.raises(IntegrityError, match="a link, a pipe, or a file of somebody else"):
+        join_all(volumes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_without_volumes(tmp_path: Path) -> None:
