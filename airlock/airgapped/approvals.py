@@ -79,12 +79,17 @@ def check_approvals(
             if not is_trust_member(member):
                 raise IntegrityError(f"{detached.where}: member {member}", "not a file of approvals")
     sources = (*approvals.detached, archive)
-    return {
-        name: _approved(
-            sources, approval_root(approvals.required[name], f"approval root of {name}"), release, now
-        )
-        for name in sorted(approvals.required)
-    }
+    anchors = {name: _anchor(name, approvals.required[name]) for name in sorted(approvals.required)}
+    return {name: _approved(sources, anchor, release, now) for name, anchor in anchors.items()}
+
+
+def _anchor(name: str, data: bytes) -> TrustedRoot:
+    """A root under the name of another approver would end the demand for that one's approval."""
+    where = f"approval root of {name}"
+    root = approval_root(data, where)
+    if (found := root.policy.approver) != name:
+        raise IntegrityError(where, "the approval root of somebody else", expected=name, found=found)
+    return root
 
 
 def _approved(sources: tuple[Archive, ...], anchor: TrustedRoot, release: Targets, now: int) -> Approved:

@@ -1,6 +1,7 @@
 """Importing this registers every attack."""
 
 from tests.attacks import (
+    approvals,
     bombs,
     containers,
     contents,
@@ -10,12 +11,14 @@ from tests.attacks import (
     lockfiles,
     names,
     paths,
+    rotation,
     signatures,
     volumes,
     wheels,
 )
 
 __all__ = [
+    "approvals",
     "bombs",
     "containers",
     "contents",
@@ -25,6 +28,7 @@ __all__ = [
     "lockfiles",
     "names",
     "paths",
+    "rotation",
     "signatures",
     "volumes",
     "wheels",
