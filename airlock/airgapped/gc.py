@@ -18,9 +18,12 @@ from airlock.airgapped.record import record
 from airlock.airgapped.site import ROOM, STATE, Site, directory_of, is_full, locked, record_of
 from airlock.airgapped.status import NOTHING_YET
 from airlock.airgapped.switch import Surroundings, recover
-from airlock.errors import TargetError
+from airlock.core.paths import MAX_PATH
+from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
 
+_DEPTH = MAX_PATH // 2
+"""Folders inside each other: a path has no more parts."""
 InUse = Callable[[Path, Iterable[int]], frozenset[int]]
 """Which of the generations below a root running programs come from."""
 
@@ -123,10 +126,15 @@ def _freed(paths: Iterable[Path]) -> int:
 
 
 def _files(paths: Iterable[Path]) -> Iterator[os.stat_result]:
-    for path in paths:
+    left = [(path, 0) for path in paths]
+    while left:
+        path, depth = left.pop()
         with suppress(FileNotFoundError):
             found = path.lstat()
-            if stat.S_ISDIR(found.st_mode):
-                yield from _files(path.iterdir())
-            elif stat.S_ISREG(found.st_mode):
+            if stat.S_ISREG(found.st_mode):
                 yield found
+            elif stat.S_ISDIR(found.st_mode):
+                if depth > _DEPTH:
+                    hint = "somebody changed the site by hand: remove them"
+                    raise IntegrityError(f"{str(path)[:200]}…", "folders too deep to be airlock's", hint=hint)
+                left += [(inner, depth + 1) for inner in path.iterdir()]

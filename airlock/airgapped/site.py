@@ -12,6 +12,7 @@ from typing import BinaryIO
 from airlock.core.canonical_json import check_limits
 from airlock.core.digest import Digest, digest_of, hex_of
 from airlock.errors import AirlockError, IntegrityError, TargetError
+from airlock.formats.course import course_of
 from airlock.formats.generation import Generation, parse_generation, write_generation
 from airlock.formats.index import BundleIndex, frame_name, parse_index
 from airlock.formats.journal import (
@@ -87,10 +88,11 @@ class Site:
             return 0
         except OSError as error:
             raise IntegrityError(str(self.path(CURRENT)), "not a link that airlock made") from error
-        folder, _, number = target.partition("/")
-        if folder != "generations" or not number.isascii() or not number.isdigit():
+        digits = target.rpartition("/")[2]
+        number = int(digits) if digits.isascii() and digits.isdigit() else 0
+        if not number or directory_of(number) != target:
             raise IntegrityError(str(self.path(CURRENT)), "not a link that airlock made", found=repr(target))
-        return int(number)
+        return number
 
     def numbers(self) -> tuple[int, ...]:
         """Of the generations that have a record, in order."""
@@ -133,7 +135,7 @@ class Site:
         return parse_index(data, str(path))
 
     def journal(self) -> Journal:
-        """Raises IntegrityError that names the first line that is broken."""
+        """Raises IntegrityError that names the first line that is broken, or tells what cannot be."""
         path = self.path(JOURNAL)
         data = read_regular(path, MAX_JOURNAL)
         return _journal(data, str(path)) if data is not None else Journal()
@@ -248,7 +250,9 @@ def _parsed(data: bytes, where: str) -> Generation:
 
 @lru_cache(maxsize=2)
 def _journal(data: bytes, where: str) -> Journal:
-    return parse_journal(data, where)
+    journal = parse_journal(data, where)
+    course_of(journal, where)
+    return journal
 
 
 @contextmanager

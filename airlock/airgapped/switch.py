@@ -13,6 +13,7 @@ from pathlib import Path
 from airlock.airgapped.collect import clear_contents, finish
 from airlock.airgapped.health import Verdict, check_health
 from airlock.airgapped.site import CURRENT, FOLDERS, INTENT, TEMPORARY, Site, directory_of, record_of
+from airlock.airgapped.sound import check_sound
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
@@ -110,7 +111,9 @@ def _unhealthy(act: Act) -> Unhealthy:
 
 
 def recover(site: Site, world: Surroundings) -> None:
-    """Finish or undo what an interrupted command left. The caller holds the lock."""
+    """Finish or undo what an interrupted command left. The caller holds the lock. Raises IntegrityError where the site is not
+    as any interruption leaves it; nothing was changed then."""
+    check_sound(site)
     done: list[str] = []
     if torn := site.journal().torn:
         done.append(f"a line of {len(torn)} bytes was never finished")

@@ -9,7 +9,7 @@ where a block was not written. Such a torn end was never reported as written, so
 be set aside.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -170,18 +170,31 @@ def parse_journal(data: bytes, where: str) -> Journal:
     """Read all lines and follow the chain. Raises IntegrityError that names the first line that is broken."""
     if len(data) > MAX_JOURNAL:
         raise IntegrityError(where, "too large", expected=f"at most {MAX_JOURNAL} bytes")
-    rows = data.split(b"\n")
-    torn = rows.pop()
-    if rows and b"\0" in rows[-1]:
-        torn = rows.pop() + b"\n" + torn
+    size = _whole(data)
     lines: list[Line] = []
     previous = START
-    for number, row in enumerate(rows, 1):
-        line = parse_line(row + b"\n", f"{where}: line {number}")
+    for number, row in enumerate(_rows(data, size), 1):
+        line = parse_line(row, f"{where}: line {number}")
         _check_place(line, number, previous, where)
         previous = line.digest
         lines.append(line)
-    return Journal(lines=tuple(lines), size=len(data) - len(torn), torn=torn)
+    return Journal(lines=tuple(lines), size=size, torn=data[size:])
+
+
+def _whole(data: bytes) -> int:
+    """Bytes of the lines that are not torn."""
+    end = data.rfind(b"\n") + 1
+    last = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    return last if data.find(b"\0", last, end) >= 0 else end
+
+
+def _rows(data: bytes, size: int) -> Iterator[bytes]:
+    """One after the other: a file of empty lines has more of them than memory holds at once."""
+    start = 0
+    while start < size:
+        end = data.index(b"\n", start) + 1
+        yield data[start:end]
+        start = end
 
 
 def _check_place(line: Line, number: int, previous: Digest, where: str) -> None:

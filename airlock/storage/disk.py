@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from airlock.core.digest import CHUNK, Digest, Hasher, digest_from, digest_of_stream, hex_of
 from airlock.core.native import native
+from airlock.errors import IntegrityError
 from airlock.storage.atomic import sync_directory
 from airlock.storage.journal import append_all
 
@@ -59,7 +60,8 @@ class KeptFile(NamedTuple):
 
 
 class Disk(Protocol):
-    """Paths are relative to the root, with `/`. Every method raises OSError; none follows a link below the root."""
+    """Paths are relative to the root, with `/`. Every method raises OSError, and IntegrityError where no airlock can have made
+    what is there; none follows a link below the root."""
 
     def make_directory(self, path: str) -> None:
         """With its parents; one that is there already is kept."""
@@ -161,10 +163,15 @@ class RealDisk:
         self._forget(path)
         folder, name = self._place(path)
         with suppress(FileNotFoundError):
-            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                shutil.rmtree(name, dir_fd=folder)
-            else:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                 os.unlink(name, dir_fd=folder)
+                return
+            try:
+                shutil.rmtree(name, dir_fd=folder)
+            except RecursionError as error:
+                hint = "somebody changed the site by hand: remove it"
+                where = str(self.root / path)
+                raise IntegrityError(where, "folders too deep to be airlock's", hint=hint) from error
 
     def sync(self, path: str = "") -> None:
         if path:

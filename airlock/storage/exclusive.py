@@ -8,15 +8,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airlock.errors import TargetError
+from airlock.storage.regular import open_own
 
 
 @contextmanager
 def exclusive(path: Path, holder: str) -> Iterator[None]:
     """Hold the lock file `path` (flock(2), so a process that dies lets go), which is empty while nobody
-    does. Raises TargetError that names who has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    does. Raises TargetError that names who has it, IntegrityError where something else lies there; OSError."""
+    descriptor = open_own(path, 0o644)
     try:
         _take(descriptor, path)
+        if os.fstat(descriptor).st_nlink > 1:
+            yield  # another name of the file may be somebody else's: nothing is written to it
+            return
         os.ftruncate(descriptor, 0)
         with suppress(OSError):  # a disk without room for a name is one to work on all the same
             os.pwrite(descriptor, f"{holder}, process {os.getpid()}".encode(), 0)

@@ -8,7 +8,6 @@ more.
 import errno
 import fcntl
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,10 @@ from airlock.core.digest import Digest, hex_of
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.volume import SetTable
 from airlock.storage.atomic import sync_directory
+from airlock.storage.regular import open_own
+
+_FOREIGN = "a link, a pipe, or a file of somebody else"
+_EXPECTED = "a file of an earlier `airlock join`"
 
 
 class Partial:
@@ -109,25 +112,13 @@ class Partial:
 def _opened(path: Path) -> int:
     """A new file, or one that an earlier run left. Nobody else can have it open, or know it by another name: what is written
     there would reach them, and what they write would reach the file that is joined. Raises IntegrityError or OSError."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    hint = "remove it, or join into a folder that others cannot write to"
     try:
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise
-        raise _foreign(path) from error
+        descriptor = open_own(path, 0o600)
+    except IntegrityError as error:
+        raise IntegrityError(str(path), _FOREIGN, expected=_EXPECTED, hint=hint) from error
     found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid():
+    if found.st_nlink == 1 and found.st_uid == os.geteuid():
         return descriptor
     os.close(descriptor)
-    raise _foreign(path)
-
-
-def _foreign(path: Path) -> IntegrityError:
-    hint = "remove it, or join into a folder that others cannot write to"
-    return IntegrityError(
-        str(path),
-        "a link, a pipe, or a file of somebody else",
-        expected="a file of an earlier `airlock join`",
-        hint=hint,
-    )
+    raise IntegrityError(str(path), _FOREIGN, expected=_EXPECTED, hint=hint)

@@ -35,10 +35,25 @@ def open_regular(path: Path) -> BinaryIO:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
         raise _not_regular(path) from error
-    stream = os.fdopen(descriptor, "rb")
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return stream
-    stream.close()
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise _not_regular(path)
+
+
+def open_own(path: Path, mode: int) -> int:
+    """A descriptor of a file to be read and written, made where it is absent. Raises IntegrityError for a link and for what is no
+    file; OSError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, mode)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _not_regular(path) from error
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
     raise _not_regular(path)
 
 

@@ -3,9 +3,11 @@
 from tests.attacks import (
     approvals,
     bombs,
+    collecting,
     containers,
     contents,
     deltas,
+    journals,
     json_text,
     local,
     lockfiles,
@@ -20,9 +22,11 @@ from tests.attacks import (
 __all__ = [
     "approvals",
     "bombs",
+    "collecting",
     "containers",
     "contents",
     "deltas",
+    "journals",
     "json_text",
     "local",
     "lockfiles",

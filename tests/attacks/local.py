@@ -53,7 +53,7 @@ def frames_become_a_link(ground: Ground) -> list[Command]:
     return [*ground.install(ground.next), *ground.update(ground.delta)]
 
 
-@attack(_LINKS, "no link below a site is followed")
+@attack(_LINKS, "a link, or not a regular file")
 def lock_becomes_a_link(ground: Ground) -> list[Command]:
     """the lock file became a link to what belongs to others"""
     (ground.site / "state" / "lock").unlink()

@@ -228,3 +228,22 @@ def test_a_damaged_index_keeps_nobody_from_recovering_and_gc_from_guessing(tmp_p
     assert rollback(site, 1, later(9)).version == "1.0"
     assert directories(site) == {1, 2, 3, 4}
     assert len(site.names("store/frames")) == 4
+
+
+def test_a_generation_that_became_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    site = site_with(tmp_path, 1, 2)
+    outside = tmp_path / "outside"
+    (site.root / "generations/1").rename(outside)
+    (site.root / "generations/1").symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    assert gc(site, 0).removed == (1,)
+    assert sorted(outside.rglob("*")) == before
+    assert whole(site)
+
+
+def test_a_link_in_the_place_of_the_room_is_not_followed(tmp_path: Path) -> None:
+    site = site_with(tmp_path, 1, 2)
+    site.path(ROOM).unlink(missing_ok=True)
+    site.path(ROOM).symlink_to(tmp_path / "outside")
+    gc(site, 0)
+    assert not (tmp_path / "outside").exists()

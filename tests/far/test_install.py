@@ -13,7 +13,7 @@ from airlock.airgapped.host import Host, Interpreter
 from airlock.airgapped.install import Choices, install, plan
 from airlock.airgapped.preflight import trusted_root
 from airlock.airgapped.rollback import rollback
-from airlock.airgapped.site import locked
+from airlock.airgapped.site import LOCK, locked
 from airlock.airgapped.status import history, status
 from airlock.core.artifact import HealthCheck
 from airlock.core.target import Target
@@ -311,6 +311,17 @@ def test_a_second_command_is_refused_and_told_who_works_there(tmp_path: Path) ->
         done.set()
         process.join(30)
     assert put(site, TRUST.verified(version(2), counter=2)).after == 2
+
+
+def test_nothing_is_written_to_a_lock_that_has_another_name(tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    put(site, TRUST.verified(version(1)))
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    site.path(LOCK).unlink()
+    site.path(LOCK).hardlink_to(precious)
+    assert put(site, TRUST.verified(version(2), counter=2)).after == 2
+    assert precious.read_bytes() == b"precious"
 
 
 def test_a_link_planted_in_the_site_is_not_followed(tmp_path: Path) -> None:

@@ -215,3 +215,18 @@ def test_what_the_near_side_left_of_a_line_is_cut_off_with_the_next(tmp_path: Pa
     append(path, Act(act="sign", time=2, outcome="done"))
     assert [act.act for act in read_journal(path).acts] == ["build", "sign"]
     assert path.read_bytes().startswith(whole)
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_journal_is_neither_waited_for_nor_followed(
+    media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airlock("key", "new", "release")
+    (media / "others").write_text("")
+    for put_it in (os.mkfifo, lambda path: path.symlink_to(media / "others"), Path.mkdir):
+        path = media / "airlock.journal"
+        put_it(path)
+        capsys.readouterr()
+        assert cli.main(["sign", "one.airlock", "--key", "release.key"]) == 0
+        assert "a link, or not a regular file" in capsys.readouterr().err
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert (media / "others").read_text() == ""

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from airlock.core.digest import digest_of
 from airlock.core.native import native
+from airlock.errors import IntegrityError
 from airlock.storage.disk import KeptFile, NewFile, RealDisk
 from tests.far.power_cut import FailingDisk
 from tests.native import needs_native
@@ -141,3 +143,16 @@ def test_the_native_loop_links_nothing_outside_its_root(tmp_path: Path, path: st
     assert fast is not None
     with pytest.raises(ValueError, match="not a file to keep"):
         fast.link_files(str(tmp_path), [(path, like, 0o644, 0, bytes(32))], 1)
+
+
+def test_folders_that_are_too_deep_are_refused(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("deep", dir_fd=here)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    with pytest.raises(IntegrityError, match="too deep"):
+        RealDisk(tmp_path).remove("deep")
+    subprocess.run(["rm", "-r", tmp_path / "deep"], check=True)
