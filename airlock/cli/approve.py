@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.connected.approve import approve
     from airlock.storage.archive import Archive, rewrite
     from airlock.storage.atomic import replacing, write_atomically
+    from airlock.storage.regular import open_regular
 
     roots = roots_at(arguments.trust, session)
     signer = signer_of(arguments.key, passphrase_of(arguments), session)
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with ExitStack() as stack:
         archives = [to_be_signed(stack.enter_context(arguments.file.open("rb")), arguments.file)]
         if out is not None and out.exists():
-            archives.append(Archive(stack.enter_context(out.open("rb")), str(out)))
+            archives.append(Archive(stack.enter_context(open_regular(out)), str(out)))
         approval = approve(archives, signer, roots, now, now + arguments.expires_days * _DAY)
         if out is None:
             with replacing(arguments.file) as target:
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
 def _alone(before: "list[Archive]", approval: "Approval") -> bytes:
     """The file of its own, which keeps the approvals of others."""
-    from airlock.errors import UsageError
+    from airlock.errors import IntegrityError
     from airlock.formats.trust import MAX_METADATA, is_trust_member
     from airlock.storage.archive import ArchiveWriter
 
@@ -83,7 +84,7 @@ def _alone(before: "list[Archive]", approval: "Approval") -> bytes:
     for one in before:
         for name in one.members:
             if not is_trust_member(name) or len(members) == _MOST_MEMBERS:
-                raise UsageError(one.where, "not a file of approvals", found=f"member {name}")
+                raise IntegrityError(one.where, "not a file of approvals", found=f"member {name}")
             members[name] = one.read(name, MAX_METADATA)
     members |= approval.members
     out = io.BytesIO()

@@ -13,7 +13,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
-from airlock.errors import UsageError
+from airlock.errors import IntegrityError, UsageError
 from airlock.formats.index import parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
@@ -95,7 +95,9 @@ def _release(archive: Archive, targets: dict[str, TargetFile]) -> Targets:
     place = f"{archive.where}: {TARGETS}"
     release = parse_targets(archive.read(TARGETS, MAX_METADATA), place).signed
     if release.targets != targets:
-        raise UsageError(place, "the signatures in it are for another index", hint="build and sign it again")
+        raise IntegrityError(
+            place, "the signatures in it are for another index", hint="build and sign it again"
+        )
     return release
 
 

@@ -14,7 +14,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
-from airlock.errors import UsageError
+from airlock.errors import IntegrityError, UsageError
 from airlock.formats.index import parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
@@ -109,7 +109,9 @@ def _metadata(
             )
         )
     if present.signed.targets != {path: target}:
-        raise UsageError(archive.where, "the signatures in it are for another index", hint="build it again")
+        raise IntegrityError(
+            archive.where, "the signatures in it are for another index", hint="build it again"
+        )
     if statement.fixed and present.signed.version != statement.counter:
         raise UsageError(
             "--counter",
@@ -126,7 +128,7 @@ def _present(archive: Archive) -> Metadata[Targets] | None:
     place = f"{archive.where}: {TARGETS}"
     metadata = parse_targets(archive.read(TARGETS, MAX_METADATA), place)
     if read_particulars(metadata.signed, place).approver:
-        raise UsageError(place, "an approval where the release signatures belong", hint="build it again")
+        raise IntegrityError(place, "an approval where the release signatures belong", hint="build it again")
     return metadata
 
 
