@@ -29,6 +29,7 @@ from airlock.formats.volume import (
     Copied,
     SetTable,
     VolumeHeader,
+    parse_header,
     write_header,
 )
 from airlock.storage.archive import BLOCK, END, Archive, ArchiveWriter, member_header, padding_of
@@ -70,7 +71,7 @@ def _padded(size: int) -> int:
 
 def plan_split(archive: Archive, name: str, size: int, capacity: int, parity: int) -> Plan:
     """How a file of `size` bytes goes onto media that take `capacity` bytes each, all data volumes of about the same size. Raises
-    UsageError where it does not."""
+    UsageError where it does not, and IntegrityError where no volume can show what it holds."""
     names = [INDEX, *(name for name in archive.members if name.startswith("trust/"))]
     copies = {member: archive.read(member, MAX_SIZE) for member in names}
     blocks = [block for block in BLOCKS if block * _FEWEST <= capacity] or [BLOCKS[0]]
@@ -95,11 +96,18 @@ def plan_split(archive: Archive, name: str, size: int, capacity: int, parity: in
                 name, "too large to be split", expected=f"at most {MAX_BLOCKS * BLOCKS[-1]} bytes"
             )
         if plan.largest <= capacity:
+            _check_readable(plan, archive.where)
             return plan
         volumes = max(volumes + 1, -(-size // capacity))
     hint = "take larger media, or less parity"
     expected = f"at most {MAX_ROWS}, parity included"
     raise UsageError(name, f"needs too many volumes of {capacity} bytes", expected=expected, hint=hint)
+
+
+def _check_readable(plan: Plan, where: str) -> None:
+    """No volume is written that `join` would refuse. Raises IntegrityError."""
+    header = write_header(VolumeHeader(number=1, table=plan.table))
+    parse_header(header, f"{where}: split, its {HEADER}")
 
 
 def _balanced(table: SetTable, volumes: int) -> SetTable:

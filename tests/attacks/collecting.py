@@ -123,12 +123,7 @@ def _under_way(ground: Ground, change: Callable[[Act], dict[str, object]]) -> li
     acts = parse_journal((ground.site / "state/journal.jsonl").read_bytes(), "journal").acts
     act = replace(acts[-1], **change(acts[-1]))  # type: ignore[arg-type]
     (ground.site / "state" / "switch.json").write_bytes(write_act(act))
-    return [
-        *ground.install(ground.next),
-        *ground.at_site("rollback"),
-        *ground.at_site("gc", "--keep", "0"),
-        ("trust", "accept", "--root", str(ground.site)),
-    ]
+    return [*ground.at_site("rollback"), *ground.at_site("gc", "--keep", "0")]
 
 
 @attack(_FAMILY, "not an act that was under way")

@@ -131,7 +131,8 @@ def _forged(ground: Ground, make: Callable[[Act], Act]) -> list[Command]:
     _second(ground)
     acts = parse_journal((ground.site / _JOURNAL).read_bytes(), "journal").acts
     _appended(ground, make(acts[-1]))
-    return _told(ground)
+    install, *_, gc, _ = _changes(ground)
+    return [install, gc, *ground.at_site("history", "--check")]
 
 
 @attack(_FAMILY, "cannot be")

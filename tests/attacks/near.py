@@ -7,7 +7,7 @@ from tuf.api.metadata import Metadata, Root
 
 from airlock.connected.key import new_key, read_signer
 from airlock.connected.trust import Terms, make_root
-from airlock.formats.trust import targets_member, write_metadata
+from airlock.formats.trust import root_link, targets_member, write_metadata
 from airlock.formats.trust_fields import FIELD, Policy
 from tests.attacks.ground import TARGETS, Command, Ground, attack
 from tests.far.bundles import NOW, archive_of, members_in
@@ -144,3 +144,16 @@ def near_side_given_an_approver_whose_name_is_a_path(ground: Ground) -> list[Com
 def near_side_given_members_without_an_index(ground: Ground) -> list[Command]:
     """a bundle whose index is missing"""
     return _near(ground, ground.altered(**{"index.json": None}))
+
+
+@attack(_FAMILY, "volume.json: set")
+def near_side_given_signatures_larger_than_volumes_show(ground: Ground) -> list[Command]:
+    """a file below trust/ is larger than any volume's reader takes, so that a set of it could not be read"""
+    return [_splitting(ground, ground.altered(**{root_link(2): bytes((1 << 20) + 1)}))]
+
+
+@attack(_FAMILY, "volume.json: set")
+def near_side_given_more_signatures_than_volumes_show(ground: Ground) -> list[Command]:
+    """more roots than any volume's reader takes"""
+    links = {root_link(version): b"{}" for version in range(2, 90)}
+    return [_splitting(ground, ground.altered(**links))]

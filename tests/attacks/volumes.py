@@ -277,12 +277,12 @@ def volume_with_a_huge_header(ground: Ground) -> list[Command]:
 
 
 @attack(_FAMILY, "too large")
-def trust_root_among_volumes_is_endless(ground: Ground) -> list[Command]:
-    """a trust root of a hundred megabytes is given for a set"""
+def trust_root_too_large_for_a_set(ground: Ground) -> list[Command]:
+    """a trust root of two megabytes is given for a set"""
     paths = _set(ground)
     root = Path(ground.put("endless.json", b""))
     with root.open("r+b") as stream:
-        stream.truncate(100 << 20)
+        stream.truncate(2 << 20)
     return [("verify", str(paths[0].parent), "--trust", str(root))]
 
 
