@@ -13,7 +13,10 @@ from airlock.airgapped.site import JOURNAL, Site, locked
 from airlock.airgapped.switch import Surroundings, Unhealthy
 from airlock.airgapped.verify import SignedIndex
 from airlock.errors import AirlockError, IntegrityError, TargetError
-from airlock.formats.journal import Act, Facts, Line
+from airlock.formats.journal import MAX_JOURNAL, Act, Facts, Line
+
+_REFUSALS = MAX_JOURNAL // 2
+"""Bytes of a journal from which on it has no room for refusals: whoever has them repeated shall not fill what acts need."""
 
 
 def record(site: Site, world: Surroundings, act: str, **facts: Unpack[Facts]) -> Line:
@@ -61,6 +64,11 @@ def refusals_recorded(site: Site, world: Surroundings, act: str, *, trial: bool 
 
 def _record_refusal(site: Site, world: Surroundings, act: str, error: AirlockError, known: Known) -> None:
     if not site.path(JOURNAL).is_file():
+        return
+    if site.path(JOURNAL).stat().st_size > _REFUSALS:
+        world.reporter.warn(
+            "this is not written to the site's journal, which has no room for refusals any more"
+        )
         return
     outcome = "failed" if isinstance(error.__cause__, OSError) else "refused"
     facts: Facts = facts_of(known.signed) if known.signed else {}

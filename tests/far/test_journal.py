@@ -8,7 +8,7 @@ import pytest
 
 from airlock import cli
 from airlock.airgapped.site import JOURNAL
-from airlock.formats.journal import Act, parse_journal
+from airlock.formats.journal import MAX_JOURNAL, Act, parse_journal
 from airlock.storage.journal import append, read_journal
 from tests.far.bundles import NOW, Trust, bundle, file_item, later, put, signed, site_at
 
@@ -230,3 +230,12 @@ def test_a_pipe_or_a_link_in_the_place_of_a_journal_is_neither_waited_for_nor_fo
         assert "a link, or not a regular file" in capsys.readouterr().err
         path.rmdir() if path.is_dir() else path.unlink()
     assert (media / "others").read_text() == ""
+
+
+def test_refusals_without_end_leave_room_for_what_is_done(
+    media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(media / "site" / JOURNAL, MAX_JOURNAL // 2 + 1)
+    assert cli.main(["install", "foreign.airlock", "--root", "site"]) == 5
+    assert "has no room for refusals" in capsys.readouterr().err
+    assert (media / "site" / JOURNAL).stat().st_size == MAX_JOURNAL // 2 + 1
