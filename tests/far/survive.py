@@ -8,6 +8,7 @@ import errno
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from airlock.airgapped.install import Choices, install
 from airlock.airgapped.restored import delta_supply
 from airlock.airgapped.rollback import rollback
 from airlock.airgapped.site import Site
+from airlock.airgapped.switch import Unhealthy
 from airlock.airgapped.update import update
 from airlock.airgapped.verify import verify_signatures
 from airlock.kinds.registry import kind_named
@@ -41,28 +43,35 @@ def acts_of(versions: Versions) -> dict[str, tuple[Act, Act, set[str]]]:
     """What comes first, what is interrupted, and what may then be found."""
     root = versions.path("root.json").read_bytes()
 
-    def put(number: int) -> Act:
+    def put(name: str, time: int) -> Act:
         def act(site: Site) -> None:
-            with versions.path(f"{number}.airlock").open("rb") as stream:
+            with versions.path(f"{name}.airlock").open("rb") as stream:
                 bundle = verify_signatures(Archive(stream, stream.name), root, later(0).now)
-                install(bundle, site, CHOICES, later(number))
+                install(bundle, site, CHOICES, later(time))
 
         return act
+
+    one, two = put("1", 1), put("2", 2)
 
     def up(site: Site) -> None:
         with versions.path("up.airdelta").open("rb") as stream:
             update(Archive(stream, stream.name), root, site, delta_supply, CHOICES, later(5))
 
     def both(site: Site) -> None:
-        put(1)(site)
-        put(2)(site)
+        one(site)
+        two(site)
 
     def nothing(site: Site) -> None: ...
 
+    def sick(site: Site) -> None:
+        with suppress(Unhealthy):
+            put("sick", 5)(site)
+
     return {
-        "first": (nothing, put(1), {"", "1.0"}),
-        "install": (put(1), put(2), {"1.0", "2.0"}),
-        "update": (put(1), up, {"1.0", "2.0"}),
+        "first": (nothing, one, {"", "1.0"}),
+        "install": (one, two, {"1.0", "2.0"}),
+        "update": (one, up, {"1.0", "2.0"}),
+        "reverted": (one, sick, {"1.0", "2.0"}),
         "rollback": (both, lambda site: rollback(site, None, later(5)), {"1.0", "2.0"}),
         "gc": (both, lambda site: collect(site, 0, later(5), nobody), {"2.0"}),
     }

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlock.connected.build import Workshop, build
@@ -21,6 +21,7 @@ from airlock.storage.store import Store
 from tests.far.bundles import NOW, TARGET, wheel
 from tests.wheels import PROSE
 
+SICK = HealthCheck(command=("false",), timeout=5)
 Wheels = dict[str, bytes]
 """By file name."""
 
@@ -28,7 +29,7 @@ Wheels = dict[str, bytes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions:
     folder: Path
-    """With `1.airlock`, `2.airlock`, `up.airdelta` and `root.json`."""
+    """With `1.airlock`, `2.airlock`, `sick.airlock`, `up.airdelta` and `root.json`."""
     packages: int
     files: int
 
@@ -80,10 +81,11 @@ def make_versions(folder: Path, one: Wheels, two: Wheels, health: HealthCheck | 
     root = read_signer(new_key(None).private, None, "root")
     (folder / "root.json").write_bytes(make_root(root, [key.public_key], 1, NOW + 1_000_000_000))
     locks = [_lock(store, f"{number}.0", wheels, health) for number, wheels in ((1, one), (2, two))]
-    for number, lock in enumerate(locks, 1):
+    sick = replace(locks[1], health=SICK)
+    for number, (name, lock) in enumerate(zip(("1", "2", "sick"), [*locks, sick], strict=True), 1):
         build(lock, TARGET.name, tools, folder / "plain.airlock")
         statement = Statement(counter=number, fixed=True, expires=NOW + 1_000_000_000)
-        with (folder / "plain.airlock").open("rb") as plain, (folder / f"{number}.airlock").open("wb") as out:
+        with (folder / "plain.airlock").open("rb") as plain, (folder / f"{name}.airlock").open("wb") as out:
             sign(Archive(plain, "plain.airlock"), key, statement, out)
     before, after = (side_of(lock, TARGET.name, tools) for lock in locks)
     with (folder / "2.airlock").open("rb") as stream:
