@@ -4,7 +4,7 @@ Decided first: machine, place, interpreter, space, project and release counter. 
 generations that exist, synced, renamed into place, and switched to. Until the switch nothing that is in use has changed.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,19 +33,18 @@ from airlock.airgapped.site import (
     locked,
     staging_of,
 )
-from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out, new_file
+from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out
+from airlock.airgapped.staging import Staging
 from airlock.airgapped.switch import Surroundings, recover, sweep, switch
 from airlock.airgapped.verify import SignedBundle, SignedIndex
 from airlock.core.digest import CHUNK, Digest, chunks_of
-from airlock.core.paths import SafePath
 from airlock.core.target import Target
-from airlock.core.tree import Change, FileEntry, Tree, changes
+from airlock.core.tree import Change, Tree, changes
 from airlock.errors import AirlockError
 from airlock.formats.generation import Generation
 from airlock.formats.index import frame_name
-from airlock.kinds import Placing
 from airlock.storage.content import Content, Frame
-from airlock.storage.disk import Disk, NewFile, Source
+from airlock.storage.disk import NewFile
 
 AskHost = Callable[[Path, Target, str | None, Mapping[str, str]], Host]
 
@@ -175,7 +174,7 @@ def _stage(
     for folder in FOLDERS:
         site.disk.make_directory(folder)
     site.keep_room()
-    layout = Layout(writer=_Staging.beside_current(site, number))
+    layout = Layout(writer=Staging.beside_current(site, number, bundle.index.target))
     place = _place(site, number, base)
     take_over(site, bundle.index, bundle.supply.held, staging_of(number), layout)
     frames = _Frames(site=site)
@@ -203,43 +202,6 @@ def _stage(
     site.disk.rename(staging_of(number), directory_of(number))
     site.disk.sync("generations")
     return generation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Staging:
-    """Writes below the staging directory; what the generation in use has as well is shared with it."""
-
-    disk: Disk
-    folder: str
-    shared: str
-    known: Tree
-
-    @classmethod
-    def beside_current(cls, site: Site, number: int) -> "_Staging":
-        current = site.current_generation()
-        return cls(
-            disk=site.disk,
-            folder=staging_of(number),
-            shared=directory_of(current.content) if current else "",
-            known=current.tree if current else {},
-        )
-
-    def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
-        like = f"{self.shared}/{path}" if path in self.known else ""
-        return self.disk.write(f"{self.folder}/{path}", chunks, mode, like)
-
-    def files(self, source: Source, files: Sequence[Placing]) -> list[Digest]:
-        folder = f"{self.folder}/"
-        return self.disk.write_all([new_file(source, file, folder, self._like(file)) for file in files])
-
-    def _like(self, file: Placing) -> str:
-        match self.known.get(file.path):
-            case FileEntry(size=file.size, mode=file.mode):
-                return f"{self.shared}/{file.path}"
-        return ""
-
-    def link(self, path: SafePath, target: str) -> None:
-        self.disk.symlink(target, f"{self.folder}/{path}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,12 +13,14 @@ from airlock.formats.delta_index import Full, Keep, Patch
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
 from airlock.storage.content import (
+    NO_SPLICES,
     Content,
     Job,
     Turns,
     ahead,
     content_of,
     held_back,
+    splices_from,
     weight_of,
     with_files,
     with_frame,
@@ -83,7 +85,9 @@ class DeltaSupply:
             with turn(lambda: bases.append(stack.enter_context(fetched(self.base, row.base, scratch)))):
                 chunks = patched(self.delta, row, bases[0], streams)
                 content = held_back(chunks, self.delta.expanded[row.digest], where, scratch)
-        return with_frame(with_files(content), LEVEL)
+            splices = splices_from(bases[0], content) if row.base else NO_SPLICES
+        origin = row.base.digest if row.base and splices else None
+        return with_frame(with_files(replace(content, origin=origin), splices), LEVEL)
 
 
 def delta_supply(base: FrameSource, archive: Archive) -> DeltaSupply:

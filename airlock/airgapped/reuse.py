@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from airlock.airgapped.site import Site, directory_of, index_of
-from airlock.airgapped.stage import Layout
+from airlock.airgapped.stage import Layout, Predecessor
 from airlock.core.digest import Digest, digest_of
 from airlock.core.paths import SafePath
+from airlock.core.target import Target
 from airlock.core.tree import FileEntry
 from airlock.errors import IntegrityError
 from airlock.formats.generation import Generation
@@ -55,6 +56,17 @@ def take_over(site: Site, index: BundleIndex, held: frozenset[Digest], folder: s
             layout.keep(label, files)
         else:
             _undo(site, folder, made)
+
+
+def predecessors(site: Site, current: Generation, target: Target) -> Mapping[str, Predecessor]:
+    """What the generation in use consists of, by label; nothing where it was made for another target."""
+    before = _index_of(site, current)
+    if before is None or before.target != target:
+        return {}
+    return {
+        label: Predecessor(entry.artifact.kind, entry.expanded.form, entry.expanded.digest)
+        for label, entry in _by_label(before).items()
+    }
 
 
 def _undo(site: Site, folder: str, paths: list[SafePath]) -> None:

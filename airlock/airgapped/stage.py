@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from airlock.core.target import Target
 from airlock.core.tree import Entry, FileEntry, LinkEntry
 from airlock.errors import IntegrityError
 from airlock.formats.index import BundleIndex, IndexEntry
-from airlock.kinds import Kind, Placing, Room
+from airlock.kinds import Earlier, Kind, Placing, Room
 from airlock.storage.content import Content
 from airlock.storage.disk import NewFile, Source, part_of
 
@@ -25,12 +25,23 @@ KindNamed = Callable[[str, str], Kind]
 """`kind_named(name, where)` of the registry, or a test's own."""
 
 
+class Predecessor(NamedTuple):
+    """An artifact of the generation in use, as the files that it put there depend on it."""
+
+    kind: str
+    form: str
+    expanded: Digest
+
+
 class Writer(Protocol):
     """Where the files of a generation go; paths are relative to it."""
 
     def file(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]: ...
     def files(self, source: Source, files: Sequence[Placing]) -> list[Digest]: ...
     def link(self, path: SafePath, target: str) -> None: ...
+    def take_over(self, source: Predecessor, files: Sequence[Earlier]) -> list[FileEntry | None]:
+        """Make of each path what follows from the one in use, where that was made of `source` and still has its digest. None
+        for the others."""
 
 
 class OnlyCounting:
@@ -46,6 +57,9 @@ class OnlyCounting:
         return [self.file(file.path, part_of(new_file(source, file)), file.mode)[0] for file in files]
 
     def link(self, path: SafePath, target: str) -> None: ...
+
+    def take_over(self, source: Predecessor, files: Sequence[Earlier]) -> list[FileEntry | None]:
+        return [None] * len(files)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +106,15 @@ class Layout:
                 if file.path not in known:
                     self._again(owner, file.path, part_of(new_file(source, file)), file.mode)
         return [entry.digest for file in files if isinstance(entry := self.tree[file.path], FileEntry)]
+
+    def take_over(self, owner: str, source: Predecessor, files: Sequence[Earlier]) -> list[FileEntry | None]:
+        """As the writer's, for paths that nothing claims."""
+        fresh = [file for file in files if file.path not in self.owners]
+        found = dict(zip(fresh, self.writer.take_over(source, fresh), strict=True))
+        for file, entry in found.items():
+            if entry is not None:
+                self.keep(owner, {file.path: entry})
+        return [found.get(file) for file in files]
 
     def keep(self, owner: str, entries: Mapping[SafePath, Entry]) -> None:
         """Take over what is in place already."""
@@ -192,6 +215,9 @@ def _place(entry: IndexEntry, content: Content, to: Placement) -> None:
         write=partial(to.layout.file, artifact.label),
         write_all=partial(to.layout.files, artifact.label, content.source),
     )
+    if content.origin is not None:
+        source = Predecessor(artifact.kind, entry.expanded.form, content.origin)
+        room = replace(room, take_over=partial(to.layout.take_over, artifact.label, source))
     kind.place(artifact, content.members if kind.opened else partial(content.original, entry), room)
 
 

@@ -39,6 +39,8 @@ class Member:
     """Of a wheel's RECORD that is made of the files in front of it: what it says, without hashing them."""
     gzip: "GzipJob | None" = None
     """Of a gzip file that the native crate makes of one part of the expanded form."""
+    earlier: "Splice | None" = None
+    """How it follows from the file of that name in what the expanded form was patched from, if that is known."""
 
 
 class GzipJob(NamedTuple):
@@ -52,6 +54,25 @@ class GzipJob(NamedTuple):
     """None where zlib itself makes the stream."""
     header: bytes
     trailing: bytes
+
+
+class Splice(NamedTuple):
+    """A file as another one with other bytes at its ends: without any, the very same."""
+
+    front: int = 0
+    """Bytes that `head` stands in the place of."""
+    head: bytes = b""
+    back: int = 0
+    """Bytes that `tail` stands in the place of."""
+    tail: bytes = b""
+
+    def of(self, data: bytes) -> bytes | None:
+        """None where there are fewer bytes than are replaced."""
+        end = len(data) - self.back
+        return self.head + data[self.front : end] + self.tail if self.front <= end else None
+
+
+SAME = Splice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +123,10 @@ class Form(Protocol):
         """The files inside, in the order of the expanded form, which must be seekable. What is not read of one costs little, and reading a derived
         RECORD costs a pass over the files in front of it. Raises IntegrityError."""
 
+    def splices(self, before: BinaryIO, after: BinaryIO) -> Mapping[str, Splice]:
+        """Of two expanded forms of this kind, both seekable: the files that must be made and that both make of the same bytes
+        in the same way, by name, and how one follows from the other. Raises IntegrityError."""
+
     def costs(self, expanded: BinaryIO) -> Costs:
         """Raises IntegrityError."""
 
@@ -122,6 +147,9 @@ class RawForm:
 
     def members(self, expanded: BinaryIO) -> Iterator[Member]:
         yield Member(name="", size=-1, mode=0, chunks=chunks_of(expanded))
+
+    def splices(self, before: BinaryIO, after: BinaryIO) -> Mapping[str, Splice]:
+        return {}
 
     def costs(self, expanded: BinaryIO) -> Costs:
         return Costs()

@@ -10,11 +10,12 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from airlock.core.artifact import Artifact
 from airlock.core.digest import Digest
-from airlock.core.expanded import Member
+from airlock.core.expanded import Member, Splice
 from airlock.core.graph import Graph
 from airlock.core.paths import SafePath
 from airlock.core.reporter import Reporter
 from airlock.core.target import Target
+from airlock.core.tree import FileEntry
 from airlock.core.web import Web
 from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
@@ -130,6 +131,18 @@ class Room:
     the path was written before."""
     write_all: Callable[[Sequence["Placing"]], list[Digest]]
     """As `write`, for many files at a time, which is several times faster. Returns their digests."""
+    take_over: Callable[[Sequence["Earlier"]], list[FileEntry | None]] = lambda files: [None] * len(files)
+    """Put files into the room that follow from those at the same paths of the generation in use (`Member.earlier`): as other
+    names of them, where they are the same. None for each where that cannot be: nothing is there then, and it is to be
+    written."""
+
+
+class Earlier(NamedTuple):
+    """A file that follows from the one that the artifact's predecessor put at the same path."""
+
+    path: SafePath
+    mode: int
+    splice: Splice
 
 
 class Placing(NamedTuple):

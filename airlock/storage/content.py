@@ -8,17 +8,19 @@ import io
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, BinaryIO, Protocol, cast
 
 from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, chunks_of, digest_of_stream
-from airlock.core.expanded import GzipJob, Member, form_named, rebuild_whole
+from airlock.core.expanded import GzipJob, Member, Splice, form_named, rebuild_whole
 from airlock.core.native import native
 from airlock.errors import IntegrityError
 from airlock.formats.index import Expanded, IndexEntry, frame_name
@@ -33,6 +35,7 @@ BUDGET = 96 << 20
 _MAX_FRAME = IN_MEMORY
 MADE = 32 << 20
 """Bytes of files that do not stand in an expanded form as they are and are made ahead."""
+NO_SPLICES: Mapping[str, Splice] = MappingProxyType({})
 _THREADS = 2
 _MANY = 16
 """Such files that are worth a second thread."""
@@ -58,7 +61,10 @@ class Content:
     held: bytes | IO[bytes]
     """In memory, or in a file that has no name."""
     files: "Files | None" = None
-    """The files inside, if they are at hand: those that stand in the expanded form, and the bytes of the others."""
+    """The files inside, if they are at hand: those that stand in the expanded form, and the bytes of the others, where they
+    do not follow from an `earlier` one."""
+    origin: Digest | None = None
+    """The expanded form that has what files are `Member.earlier`; None where there are none."""
     frame: "Frame | None" = None
     """A zstd frame of it, for the site's store; None where that has it."""
 
@@ -79,17 +85,24 @@ class Content:
             with self.open() as stream:
                 yield from form_named(self.expanded.form, self.where).members(stream)
             return
-        for member, data in self.files:
-            yield replace(member, chunks=self._part(member) if data is None else iter((data,)))
+        with closing(self._from_the_form()) as fresh:
+            for number, (member, data) in enumerate(self.files):
+                part = iter((data,)) if data is not None else self._part(number, member, fresh)
+                yield replace(member, chunks=part)
 
-    def _part(self, member: Member) -> Iterator[bytes]:
+    def _part(self, number: int, member: Member, fresh: Iterator[tuple[int, Member]]) -> Iterator[bytes]:
+        """`fresh` are the members that it is not behind, by number."""
         if member.offset is not None:
             yield from part_of(NewFile(member.name, 0, self.source, member.offset, member.size))
             return
+        for found, again in fresh:
+            if found == number:
+                yield from again.chunks
+                return
+
+    def _from_the_form(self) -> Generator[tuple[int, Member]]:
         with self.open() as stream:
-            for again in form_named(self.expanded.form, self.where).members(stream):
-                if again.record is not None:
-                    yield from again.chunks
+            yield from enumerate(form_named(self.expanded.form, self.where).members(stream))
 
     def original(self, entry: IndexEntry) -> Iterator[Member]:
         """The artifact as it was locked, as one member without a name; against its own digest before its first byte is
@@ -189,18 +202,29 @@ def held_back(chunks: Iterator[bytes], expanded: Expanded, where: str, scratch: 
         raise
 
 
-def with_files(content: Content) -> Content:
+def with_files(content: Content, splices: Mapping[str, Splice] = NO_SPLICES) -> Content:
     """With all that can be known before it is used, as this is done ahead by another thread."""
-    return content if content.expanded.form == "raw/1" else replace(content, files=_files(content))
+    return content if content.expanded.form == "raw/1" else replace(content, files=_files(content, splices))
 
 
-def _files(content: Content) -> "Files | None":
+def splices_from(before: BinaryIO, content: Content) -> Mapping[str, Splice]:
+    """Of the files inside that must be made, how they follow from those of `before`, another expanded form."""
+    if not content.expanded.file_codecs:
+        return NO_SPLICES
+    form = form_named(content.expanded.form, content.where)
+    with content.open() as stream, suppress(IntegrityError):
+        before.seek(0)
+        return form.splices(before, stream)
+    return NO_SPLICES
+
+
+def _files(content: Content, splices: Mapping[str, Splice]) -> "Files | None":
     """None where those that have to be made are more than MADE bytes."""
     files: list[tuple[Member, bytes | None]] = []
-    making, helping = _Making(), list[Future[None]]()
+    making, helping = _Making(splices.keys()), list[Future[None]]()
     with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
         for number, member in enumerate(content.members()):
-            files.append((replace(member, chunks=iter(())), None))
+            files.append((replace(member, chunks=iter(()), earlier=splices.get(member.name)), None))
             if _must_be_made(member) and not making.leave(number, member):
                 if len(making.begun) >= _MANY and not helping:
                     helping.append(other.submit(_help, content, making))
@@ -233,15 +257,18 @@ def _help(content: Content, making: "_Making") -> None:
 class _Making:
     """Members that threads make, each by the first that comes to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: AbstractSet[str]) -> None:
         self.begun: set[int] = set()
         self.made: dict[int, bytes] = {}
         self.too_much = False
+        self._earlier = earlier
         self._jobs: dict[int, GzipJob] = {}
         self._left, self._lock = MADE, threading.Lock()
 
     def leave(self, number: int, member: Member) -> bool:
-        """Whether `make_left` will make it."""
+        """Whether `make_left` will make it, or nobody need."""
+        if member.name in self._earlier:
+            return True
         if member.gzip is None or member.gzip.size > MADE:
             return False
         self._jobs[number] = member.gzip

@@ -13,7 +13,7 @@ from typing import BinaryIO, ClassVar
 from airlock.core import deflate_encoders as streams
 from airlock.core.deflate import inflated
 from airlock.core.digest import CHUNK
-from airlock.core.expanded import GzipJob
+from airlock.core.expanded import GzipJob, Splice
 from airlock.core.fields import Fields
 from airlock.core.forms.codec import MAX_CONTENT, Chunks, CodecSet, Opened, Part, Room, Slot
 from airlock.errors import IntegrityError
@@ -151,6 +151,13 @@ class GzipContainer:
         recipe = self.recipes[0]
         corrections = None if recipe.encoder.startswith("zlib/1:") else recipe.corrections
         return GzipJob(offset, size, level, corrections, self.headers[0], self.trailing)
+
+    def splice(self, earlier: "GzipContainer") -> Splice | None:
+        """How it follows from an `earlier` one of the same content: by its header, and by what stands behind it. None where
+        the stream itself may be another."""
+        if len(self.headers) != 1 or (self.recipes, self.sums) != (earlier.recipes, earlier.sums):
+            return None
+        return Splice(len(earlier.headers[0]), self.headers[0], len(earlier.trailing), self.trailing)
 
     def build(self, parts: Iterator[Chunks]) -> Chunks:
         content = next(parts)

@@ -49,6 +49,14 @@ class Node:
         for _, node in sorted(self.inside.items()):
             yield from node.walk()
 
+    def equals(self, other: "Node") -> bool:
+        """Whether both make the same of the same leaves."""
+        mine, theirs = (
+            (node.codec, node.recipe, node.structure, node.corrections, node.record, node.inside.keys())
+            for node in (self, other)
+        )
+        return mine == theirs and all(inner.equals(other.inside[at]) for at, inner in self.inside.items())
+
     @property
     def codecs(self) -> CodecSet:
         """Codecs and encoders that are needed to build it."""

@@ -5,11 +5,12 @@ parents first), `corrections` (of their streams, if any has some), and each leaf
 Memory: structure, corrections and what containers hold back (see `spool`), whatever the size of a content.
 """
 
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 
-from airlock.core.digest import Hasher
-from airlock.core.expanded import Costs, Expansion, Member
+from airlock.core.digest import CHUNK, Hasher
+from airlock.core.expanded import SAME, Costs, Expansion, Member, Splice
 from airlock.core.forms.codec import MAX_CORRECTIONS, MAX_STRUCTURE, Chunks, CodecSet, Slot
 from airlock.core.forms.gzip_container import GzipContainer
 from airlock.core.forms.nodes import FORM, MAX_RECIPE, LeafNames, Node, Shared, TreeReader, joined
@@ -36,6 +37,15 @@ class TreeForm:
         yield from tree.members()
         tree.end()
 
+    def splices(self, before: BinaryIO, after: BinaryIO) -> Mapping[str, Splice]:
+        old, new = dict(_Tree(before).containers()), dict(_Tree(after).containers())
+        pairs = {name: (old[name], made) for name, made in new.items() if name in old}
+        return {
+            name: splice
+            for name, (known, made) in pairs.items()
+            if (splice := made.splice(known)) is not None and made.reads_as(known, after, before)
+        }
+
     def costs(self, expanded: BinaryIO) -> Costs:
         tree = _Tree(expanded)
         opaque = dict(tree.opaque())
@@ -46,6 +56,42 @@ class TreeForm:
             corrections=sum(len(node.corrections) for node in tree.root.walk()),
             opaque=opaque,
         )
+
+
+class _Made(NamedTuple):
+    """A file inside that is made of leaves."""
+
+    node: Node
+    spans: tuple[tuple[int, int], ...]
+    """Where each leaf stands in the expanded form, and its size in bytes."""
+
+    def splice(self, earlier: "_Made") -> Splice | None:
+        """How this follows from an `earlier` one whose leaves hold the same."""
+        if self.node.equals(earlier.node):
+            return SAME
+        mine, theirs = self.node.container, earlier.node.container
+        bare = not (self.node.inside or earlier.node.inside)
+        if bare and isinstance(mine, GzipContainer) and isinstance(theirs, GzipContainer):
+            return mine.splice(theirs)
+        return None
+
+    def reads_as(self, other: "_Made", mine: BinaryIO, theirs: BinaryIO) -> bool:
+        """Whether the leaves hold the same."""
+        if [size for _, size in self.spans] != [size for _, size in other.spans]:
+            return False
+        spans = zip(self.spans, other.spans, strict=True)
+        return all(_alike(mine, here, theirs, there, size) for (here, size), (there, _) in spans)
+
+
+def _alike(one: BinaryIO, here: int, other: BinaryIO, there: int, size: int) -> bool:
+    one.seek(here)
+    other.seek(there)
+    while size:
+        chunk = one.read(min(size, CHUNK))
+        if not chunk or other.read(len(chunk)) != chunk:
+            return False
+        size -= len(chunk)
+    return True
 
 
 def built(expanded: BinaryIO) -> Chunks:
@@ -156,6 +202,21 @@ class _Tree:
         record = b"".join(next(parts))
         self._expanded.seek(position)
         yield record
+
+    def containers(self) -> Iterator[tuple[str, _Made]]:
+        """The files inside that are made of leaves, but for a name that stands twice."""
+        twice = Counter(slot.name for slot in self.root.container.slots)
+        for number, slot in enumerate(self.root.container.slots):
+            if (inner := self.root.inside.get(number)) is None:
+                self._leaf(slot.name, slot)
+                continue
+            spans: list[tuple[int, int]] = []
+            for leaf, place in self._leaves(inner, slot.name):
+                size, _ = self._leaf(place, leaf)
+                spans.append((self._reader.offset, size))
+            if twice[slot.name] == 1:
+                yield slot.name, _Made(inner, tuple(spans))
+        self.end()
 
     def _leaves(self, node: Node, path: str) -> Iterator[tuple[Slot, str]]:
         """The leaves below a container, with their paths."""

@@ -32,7 +32,7 @@ from airlock.core.digest import Digest, hex_of
 from airlock.core.expanded import Member
 from airlock.core.paths import safe_path
 from airlock.errors import IntegrityError
-from airlock.kinds import Placing, Room
+from airlock.kinds import Earlier, Placing, Room
 
 Contents = Callable[[], Iterator[Member]]
 
@@ -58,8 +58,7 @@ def place_wheel(artifact: Artifact, contents: Contents, room: Room) -> None:
     """Raises IntegrityError where the wheel is not what its format demands, or not what its RECORD says."""
     where = artifact.file
     information = _read_information(artifact, contents)
-    site = _site_packages(room)
-    plain = _Plain(information, room, f"{site}/", where)
+    plain = _Plain(information, room, contents, where)
     source = _Source(information, contents, plain, where)
     try:
         install(source, _Destination(information, room, plain, where), {"INSTALLER": b"airlock\n"})
@@ -157,10 +156,12 @@ class _Stream:
 class _Plain:
     """Files that go to site-packages as they are, placed many at a time."""
 
-    def __init__(self, information: _Information, room: Room, site: str, where: str) -> None:
-        self._information, self._room, self._site, self._where = information, room, site, where
+    def __init__(self, information: _Information, room: Room, contents: Contents, where: str) -> None:
+        self._information, self._room, self._contents, self._where = information, room, contents, where
+        self._site = f"{_site_packages(room)}/"
         self._apart = f"{information.folder.removesuffix('.dist-info')}.data/"
         self._unlisted = {f"{information.folder}/{name}" for name in _UNLISTED}
+        self._earlier: dict[str, tuple[Earlier, str]] = {}
         self._waiting: list[Placing] = []
         self._expected: list[tuple[str, str]] = []
         self._held = 0
@@ -174,15 +175,18 @@ class _Plain:
             expected = _DERIVED
         if (
             not expected.startswith(("sha256=", _DERIVED))
-            or size not in ("", str(member.size))
             or name.startswith(self._apart)
             or name in self._unlisted
-            or (member.offset is None and not 0 <= member.size <= _HELD)
         ):
             return False
         path = safe_path(self._site + name, f"{self._where}: {name[:120]!r}")
-        content = member.offset if member.offset is not None else b"".join(member.chunks)
         mode = 0o755 if member.mode & 0o111 else 0o644
+        if member.earlier is not None:
+            self._earlier[name] = Earlier(path, mode, member.earlier), expected
+            return True
+        if size not in ("", str(member.size)) or (member.offset is None and not 0 <= member.size <= _HELD):
+            return False
+        content = member.offset if member.offset is not None else b"".join(member.chunks)
         self._waiting.append(Placing(path, mode, content, member.size))
         self._expected.append((name, expected))
         self._held += member.size if member.offset is None else 0
@@ -194,12 +198,32 @@ class _Plain:
         """Place what waits. Raises IntegrityError for what is not as RECORD says."""
         digests = self._room.write_all(self._waiting)
         for placing, (name, expected), digest in zip(self._waiting, self._expected, digests, strict=True):
-            found = _spelled(digest)
-            if expected not in (_DERIVED, f"sha256={found}"):
-                where = f"{self._where}: {name}"
-                raise IntegrityError(where, "not what RECORD says", expected=expected[7:], found=found)
-            self.records.append(RecordEntry(name, Hash("sha256", found), placing.size))
+            self._note(name, expected, digest, placing.size)
         self._waiting, self._expected, self._held = [], [], 0
+
+    def finish(self) -> None:
+        """Place all that is left. Raises IntegrityError as `settle` does."""
+        self.settle()
+        found = self._room.take_over([file for file, _ in self._earlier.values()])
+        left: dict[str, tuple[Earlier, str]] = {}
+        for (name, (file, expected)), entry in zip(self._earlier.items(), found, strict=True):
+            if entry is None:
+                left[name] = file, expected
+            else:
+                self._note(name, expected, entry.digest, entry.size)
+        for member in self._contents() if left else ():
+            if (waiting := left.pop(member.name, None)) is not None:
+                file, expected = waiting
+                self._note(member.name, expected, *self._room.write(file.path, member.chunks, file.mode))
+
+    def _note(self, name: str, expected: str, digest: Digest, size: int) -> None:
+        found = _spelled(digest)
+        if expected not in (_DERIVED, f"sha256={found}"):
+            where = f"{self._where}: {name}"
+            raise IntegrityError(where, "not what RECORD says", expected=expected[7:], found=found)
+        if expected != _DERIVED and self._information.records[name][2] not in ("", str(size)):
+            raise IntegrityError(f"{self._where}: {name}", "not of the size that RECORD says")
+        self.records.append(RecordEntry(name, Hash("sha256", found), size))
 
 
 class _Source(WheelSource):
@@ -292,7 +316,7 @@ class _Destination(WheelDestination):
     def finalize_installation(
         self, scheme: Any, record_file_path: str, records: Iterable[tuple[Any, RecordEntry]]
     ) -> None:
-        self._plain.settle()
+        self._plain.finish()
         rows = [*records, *((scheme, record) for record in self._plain.records)]
         with construct_record_file(rows, self._prefix) as stream:
             self._write(scheme, record_file_path, [stream.read()], 0o644)
