@@ -66,8 +66,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with arguments.file.open("rb") as stream, replacing(output) as out:
         signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
     session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
-    for text in _warnings(signed, signer.public_key.keyid, bool(roots)):
+    for text in _warnings(signed, signer.public_key.keyid):
         session.reporter.warn(text)
+    if signed.quorum is None:
+        session.reporter.note("no trust-root.json here: sites that lack a root will not find it in this file")
     _tell(signed, output, arguments.json)
 
 
@@ -89,7 +91,6 @@ def roots_beside(given: Path | None, session: Session) -> "tuple[TrustedRoot, ..
 
     path = given or DEFAULT
     if given is None and not path.exists():
-        session.reporter.note("no trust-root.json here: sites that lack a root will not find it in this file")
         return ()
     roots = roots_at(path, session)
     if name := roots[-1].policy.approver:
@@ -113,10 +114,10 @@ def roots_at(path: Path, session: Session) -> "tuple[TrustedRoot, ...]":
     return chain.roots
 
 
-def _warnings(signed: "Signed", key: str, judged: bool) -> "Iterator[str]":
+def _warnings(signed: "Signed", key: str) -> "Iterator[str]":
     for name in signed.void:
         yield f"the approval by {name} was of another release counter and is gone: ask for it again"
-    if judged and signed.quorum and key not in signed.quorum.signed:
+    if signed.quorum and key not in signed.quorum.signed:
         yield f"{key[:8]} is no release key of the newest trust root: sites will not count this signature"
 
 

@@ -25,9 +25,10 @@ from airlock.formats.trust import (
     targets_member,
     write_metadata,
 )
-from airlock.formats.trust_chain import Quorum, TrustedRoot, quorum
+from airlock.formats.trust_chain import Quorum, TrustedRoot, newest_complete, quorum
 from airlock.formats.trust_fields import Particulars, write_particulars
 from airlock.storage.archive import Archive
+from airlock.storage.root_chain import links_in
 
 _INDEX = "index.json"
 
@@ -48,7 +49,9 @@ def approve(
 ) -> Approval:
     """Approve the first of `archives`; the others are files with earlier approvals of it. `made` and `expires` are in
     seconds since the epoch. Raises IntegrityError or UsageError."""
-    archive, newest = archives[0], roots[-1]
+    archive = archives[0]
+    links = links_in(archives, roots[-1].policy.approver)
+    newest = newest_complete(roots, links) or roots[-1]
     name = _approver(newest, signer)
     index = archive.read(_INDEX, MAX_SIZE)
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))

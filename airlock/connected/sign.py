@@ -27,9 +27,10 @@ from airlock.formats.trust import (
     targets_member,
     write_metadata,
 )
-from airlock.formats.trust_chain import Quorum, TrustedRoot, quorum
+from airlock.formats.trust_chain import Quorum, TrustedRoot, newest_complete, quorum
 from airlock.formats.trust_fields import Particulars, read_particulars, write_particulars
 from airlock.storage.archive import Archive, rewrite
+from airlock.storage.root_chain import links_in
 
 _INDEX = "index.json"
 
@@ -54,7 +55,7 @@ class Signed:
     signers: tuple[str, ...]
     """Key ids, sorted."""
     quorum: Quorum | None
-    """How far the signatures are, by the newest root that is carried; None where none is."""
+    """How far the signatures are, by the newest complete root of those given and those in the file; None where there is none."""
     void: tuple[str, ...]
     """Whose approvals were taken out, since they speak of another release counter."""
 
@@ -70,7 +71,8 @@ def sign(
     signature over the same statement; a file that this key alone signed, or nobody, gets a new one. Raises IntegrityError
     or UsageError."""
     index = archive.read(_INDEX, MAX_SIZE)
-    metadata = _metadata(archive, index, signer, statement, roots)
+    newest = newest_complete(roots, links_in([archive], ""))
+    metadata = _metadata(archive, index, signer, statement, newest if roots else None)
     put_signature(metadata, signer)
     void = tuple(_void(archive, metadata.signed.version))
     trust = {root_link(root.version): root.data for root in roots}
@@ -84,18 +86,18 @@ def sign(
         index=digest_of(index),
         counter=metadata.signed.version,
         signers=tuple(sorted(metadata.signatures)),
-        quorum=quorum(metadata, roots[-1].signed, "targets", "release keys") if roots else None,
+        quorum=quorum(metadata, newest.signed, "targets", "release keys") if newest else None,
         void=void,
     )
 
 
 def _metadata(
-    archive: Archive, index: bytes, signer: Signer, statement: Statement, roots: Sequence[TrustedRoot]
+    archive: Archive, index: bytes, signer: Signer, statement: Statement, trusted: TrustedRoot | None
 ) -> Metadata[Targets]:
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     target = TargetFile.from_data(path, index, ["sha256"])
     present = _present(archive)
-    if present is None or _begins(present, signer, statement, roots):
+    if present is None or _begins(present, signer, statement, trusted):
         counter = statement.counter
         if present and not statement.fixed and _signed_by(present, signer):
             counter = max(counter, present.signed.version)
@@ -133,19 +135,19 @@ def _present(archive: Archive) -> Metadata[Targets] | None:
 
 
 def _begins(
-    present: Metadata[Targets], signer: Signer, statement: Statement, roots: Sequence[TrustedRoot]
+    present: Metadata[Targets], signer: Signer, statement: Statement, trusted: TrustedRoot | None
 ) -> bool:
     """Whether a new statement begins, rather than that the present one gets one more signature."""
     expired = statement.made is not None and present.signed.is_expired(moment(statement.made))
-    return statement.anew or expired or not _others(present, signer, roots)
+    return statement.anew or expired or not _others(present, signer, trusted)
 
 
-def _others(present: Metadata[Targets], signer: Signer, roots: Sequence[TrustedRoot]) -> bool:
+def _others(present: Metadata[Targets], signer: Signer, trusted: TrustedRoot | None) -> bool:
     """Whether somebody else's signature is to be joined. With a root at hand it must be a release key's, and hold: nobody
     shall make a release manager sign a counter or an expiry that no release manager chose."""
     signers = set(present.signatures)
-    if roots:
-        signers = set(quorum(present, roots[-1].signed, "targets", "").signed)
+    if trusted:
+        signers = set(quorum(present, trusted.signed, "targets", "").signed)
     return bool(signers - {signer.public_key.keyid})
 
 

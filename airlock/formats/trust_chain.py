@@ -4,7 +4,7 @@ A root counts when the threshold of the root before it, and its own, have signed
 back is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,31 @@ def follow(root: TrustedRoot, links: Links) -> TrustedRoot:
             )
         root = following(root, links.read(version), links.place(version))
     return root
+
+
+def newest_complete(roots: Sequence[TrustedRoot], links: Links) -> TrustedRoot | None:
+    """The newest root that counts of `roots` and those that somebody carries, None where none does. Unlike for `follow`,
+    what lacks signatures, or lies behind a gap, does not count yet. Raises IntegrityError for a fork."""
+    if not (root := roots[-1] if roots else _first(links)):
+        return None
+    _check_same(root, links)
+    while (version := root.version + 1) in links.versions:
+        data, place = links.read(version), links.place(version)
+        if any(state.missing for state in quorums(parse_root(data, place), root.signed)):
+            break
+        root = following(root, data, place)
+    return root
+
+
+def _first(links: Links) -> TrustedRoot | None:
+    """The oldest that is carried, where its own keys signed it."""
+    if not links.versions:
+        return None
+    version = min(links.versions)
+    data, place = links.read(version), links.place(version)
+    if any(state.missing for state in quorums(parse_root(data, place), None)):
+        return None
+    return pinned(data, place)
 
 
 def _check_same(root: TrustedRoot, links: Links) -> None:

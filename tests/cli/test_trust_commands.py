@@ -111,3 +111,20 @@ def test_a_key_that_is_not_trusted_and_a_root_that_does_not_count_are_warned_of(
     (desk / "trust-root.json").unlink()
     assert cli.main(["trust", "sign", "trust-root.2.json", "--key", "root.key"]) == 0
     assert "version 1 does not lie beside" in capsys.readouterr().err
+
+
+def test_signatures_are_counted_by_the_newest_root_of_those_here_and_those_in_the_file(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("trust rotate trust-root.json --remove-release other.pub --threshold 1 --key root.key", capsys)
+    run("sign b.airlock --key release.key", capsys)
+    (desk / "trust-root.2.json").unlink()
+    assert "1 of 1 release keys: complete" in run("sign b.airlock --key release.key", capsys)
+    (desk / "trust-root.json").unlink()
+    assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
+    said = capsys.readouterr()
+    assert "1 of 1 release keys: complete" in said.out
+    assert "no release key of the newest trust root" in said.err and "will not find it" not in said.err
+    (desk / "b.airlock").write_bytes(PLAIN)
+    assert cli.main(["sign", "b.airlock", "--key", "release.key"]) == 0
+    assert "will not find it in this file" in capsys.readouterr().err
