@@ -48,7 +48,28 @@ def read_chain(path: Path) -> Chain:
         if any(quorum.missing for quorum in quorums(metadata, roots[-1].signed)):
             return Chain(roots=tuple(roots), pending=file)
         roots.append(following(roots[-1], data, str(file)))
+    _check_no_gap(file, roots[-1].version)
     return Chain(roots=tuple(roots), pending=None)
+
+
+def siblings(path: Path) -> dict[int, Path]:
+    """The files of the same root as `path` that lie beside it, by the versions in their names."""
+    found = (_VERSION.fullmatch(one.stem) for one in path.parent.glob(f"*{path.suffix}"))
+    versions = (int(match[2]) for match in found if match)
+    files = {version: file_of(path, version) for version in (1, *versions)}
+    return {version: file for version, file in sorted(files.items()) if file.exists()}
+
+
+def _check_no_gap(missing: Path, newest: int) -> None:
+    """`missing` is where the version after `newest` would lie."""
+    later = [file for version, file in siblings(missing).items() if version > newest]
+    if later:
+        raise IntegrityError(
+            str(missing),
+            "missing, so that later trust roots cannot be reached",
+            expected=f"version {newest + 1} of the root beside {later[0]}",
+            hint="bring it as well, or name an older root where no other lies",
+        )
 
 
 def read_root(path: Path) -> bytes:

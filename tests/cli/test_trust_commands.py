@@ -128,3 +128,22 @@ def test_signatures_are_counted_by_the_newest_root_of_those_here_and_those_in_th
     (desk / "b.airlock").write_bytes(PLAIN)
     assert cli.main(["sign", "b.airlock", "--key", "release.key"]) == 0
     assert "will not find it in this file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sign b.airlock --key release.key",
+        "sign b.airlock --key release.key --trust trust-root.3.json",
+        "trust rotate trust-root.json",
+    ],
+)
+def test_a_gap_in_the_roots_that_lie_beside_each_other_is_refused(
+    desk: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        run("trust rotate trust-root.json --key root.key", capsys)
+    (desk / "trust-root.2.json").unlink()
+    assert cli.main(command.split()) == 5
+    assert "trust-root.2.json: missing, so that later trust roots" in capsys.readouterr().err
+    assert (desk / "b.airlock").read_bytes() == PLAIN and not (desk / "trust-root.4.json").exists()
