@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.key import passphrase_of, signer_of
-    from airlock.cli.sign import roots_at, to_be_signed
+    from airlock.cli.sign import open_to_sign, roots_at, to_be_signed
     from airlock.connected.approve import approve
     from airlock.storage.archive import Archive, rewrite
     from airlock.storage.atomic import replacing, write_atomically
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     signer = signer_of(arguments.key, passphrase_of(arguments), session)
     now, out = session.now(), arguments.detached
     with ExitStack() as stack:
-        archives = [to_be_signed(stack.enter_context(arguments.file.open("rb")), arguments.file)]
+        stream = stack.enter_context(open_to_sign(arguments.file))
+        archives = [to_be_signed(stream, arguments.file, changed=out is None)]
         if out is not None and out.exists():
             archives.append(Archive(stack.enter_context(open_regular(out)), str(out)))
         approval = approve(archives, signer, roots, now, now + arguments.expires_days * _DAY)

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         anew=arguments.anew,
     )
     output = arguments.output or arguments.file
-    with arguments.file.open("rb") as stream, replacing(output) as out:
+    with open_to_sign(arguments.file) as stream, replacing(output) as out:
         signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
     session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
     for text in _warnings(signed, signer.public_key.keyid):
@@ -73,15 +73,31 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     _tell(signed, output, arguments.json)
 
 
-def to_be_signed(stream: "BinaryIO", path: Path) -> "Archive":
-    """A bundle or delta. Raises UsageError for a lock, which is what people try to sign instead."""
+def open_to_sign(path: Path) -> "BinaryIO":
+    """Raises UsageError for a folder, as of volumes."""
     from airlock.errors import UsageError
+
+    if path.is_dir():
+        hint = "sign the bundle before `airlock split`; `airlock join` makes it out of its volumes"
+        raise UsageError(str(path), "a folder", expected="a bundle or a delta", hint=hint)
+    return path.open("rb")
+
+
+def to_be_signed(stream: "BinaryIO", path: Path, *, changed: bool = True) -> "Archive":
+    """A bundle or delta. Raises UsageError for a lock, which is what people try to sign instead, and for a volume that would
+    be `changed`."""
+    from airlock.errors import UsageError
+    from airlock.formats.volume import HEADER
     from airlock.storage.archive import Archive
 
     if stream.read(512)[257:262] != b"ustar" and path.suffix in (".lock", ".toml"):
         hint = f"`airlock build --lock {path.with_suffix('.lock')}` makes the bundles that are signed"
         raise UsageError(str(path), "neither a bundle nor a delta", hint=hint)
-    return Archive(stream, str(path))
+    archive = Archive(stream, str(path))
+    if changed and HEADER in archive.members:
+        hint = "sign before `airlock split`, or approve with --detached"
+        raise UsageError(str(path), "a volume", expected="a bundle or a delta", hint=hint)
+    return archive
 
 
 def roots_beside(given: Path | None, session: Session) -> "tuple[TrustedRoot, ...]":

@@ -147,3 +147,32 @@ def test_a_gap_in_the_roots_that_lie_beside_each_other_is_refused(
     assert cli.main(command.split()) == 5
     assert "trust-root.2.json: missing, so that later trust roots" in capsys.readouterr().err
     assert (desk / "b.airlock").read_bytes() == PLAIN and not (desk / "trust-root.4.json").exists()
+
+
+@pytest.mark.parametrize("command", ["sign", "approve --trust quality.json"])
+def test_volumes_are_not_signed(desk: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run("sign b.airlock --key release.key", capsys)
+    run("split b.airlock --size dvd -o discs", capsys)
+    (volume,) = (desk / "discs").glob("*.airvol")
+    before = volume.read_bytes()
+    assert cli.main([*command.split(), "--key", "release.key", str(volume)]) == 2
+    said = capsys.readouterr().err
+    assert "a volume" in said and "before `airlock split`, or approve with --detached" in said
+    assert volume.read_bytes() == before
+    assert cli.main([*command.split(), "--key", "release.key", "discs"]) == 2
+    assert "discs: a folder" in capsys.readouterr().err
+
+
+def test_a_volume_can_be_approved_by_a_file_of_its_own(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in ("release", "other"):
+        run(f"sign b.airlock --key {key}.key", capsys)
+    run("split b.airlock --size dvd -o discs", capsys)
+    (volume,) = (desk / "discs").glob("*.airvol")
+    run(f"approve {volume} --key release.key --trust quality.json --detached out.approval", capsys)
+    run(f"approve {volume} --key other.key --trust quality.json --detached out.approval", capsys)
+    run(
+        "verify b.airlock --trust trust-root.json --require-approval quality.json --approval out.approval",
+        capsys,
+    )
