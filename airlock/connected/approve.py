@@ -18,6 +18,7 @@ from airlock.formats.index import parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
+    approver_of,
     moment,
     parse_targets,
     root_link,
@@ -56,6 +57,8 @@ def approve(
     index = archive.read(_INDEX, MAX_SIZE)
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     release = _release(archive, {path: TargetFile.from_data(path, index, ["sha256"])})
+    for earlier in archives[1:]:
+        _check_same_release(earlier, release)
     metadata = _joined(archives, release, newest) or Metadata(
         Targets(
             version=release.version,
@@ -102,6 +105,24 @@ def _release(archive: Archive, targets: dict[str, TargetFile]) -> Targets:
             place, "the signatures in it are for another index", hint="build and sign it again"
         )
     return release
+
+
+def _check_same_release(earlier: Archive, release: Targets) -> None:
+    """A file of approvals is of one release, so that none is lost for another's."""
+    for member in filter(approver_of, earlier.members):
+        found = parse_targets(earlier.read(member, MAX_METADATA), f"{earlier.where}: {member}").signed
+        if (found.targets, found.version) != (release.targets, release.version):
+            raise UsageError(
+                earlier.where,
+                f"approves another release: {_named(found)}",
+                expected=_named(release),
+                hint="give --detached another name",
+            )
+
+
+def _named(release: Targets) -> str:
+    names = ", ".join(path.removesuffix("/index.json") for path in release.targets)
+    return f"{names}, release {release.version}"
 
 
 def _joined(archives: Sequence[Archive], release: Targets, newest: TrustedRoot) -> Metadata[Targets] | None:

@@ -176,3 +176,21 @@ def test_a_volume_can_be_approved_by_a_file_of_its_own(
         "verify b.airlock --trust trust-root.json --require-approval quality.json --approval out.approval",
         capsys,
     )
+
+
+def test_an_approval_of_another_release_is_not_overwritten(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "c.airlock").write_bytes(bundle([], version="2.0"))
+    approve = "approve {} --key release.key --trust quality.json --detached out.approval"
+    for name in ("b.airlock", "c.airlock"):
+        run(f"sign {name} --key release.key --counter 7", capsys)
+    run(approve.format("b.airlock"), capsys)
+    before = (desk / "out.approval").read_bytes()
+    assert cli.main(approve.format("c.airlock").split()) == 2
+    said = capsys.readouterr().err
+    assert "out.approval: approves another release: " in said and "release 7" in said
+    assert "another name" in said
+    run("sign b.airlock --key release.key --anew --counter 8", capsys)
+    assert cli.main(approve.format("b.airlock").split()) == 2
+    assert (desk / "out.approval").read_bytes() == before
