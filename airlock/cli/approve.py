@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         "sign",
         index=approval.index,
         release=approval.counter,
+        keys=approval.quorum.signed,
         detail=f"approved for {approval.approver}",
     )
     _tell(approval, out or arguments.file, arguments.json)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airlock import cli
+from airlock.formats.journal import NAME, parse_journal
 from tests.far.bundles import archive_of, bundle, file_item, members_in
 
 PLAIN = bundle([file_item("share/a", b"a")])
@@ -194,3 +195,10 @@ def test_an_approval_of_another_release_is_not_overwritten(
     run("sign b.airlock --key release.key --anew --counter 8", capsys)
     assert cli.main(approve.format("b.airlock").split()) == 2
     assert (desk / "out.approval").read_bytes() == before
+
+
+def test_the_journal_names_the_keys_that_approved(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("sign b.airlock --key release.key", capsys)
+    run("approve b.airlock --key other.key --trust quality.json", capsys)
+    last = parse_journal((desk / NAME).read_bytes(), NAME).acts[-1]
+    assert last.keys == (json.loads((desk / "other.pub").read_text())["keyid"],)
