@@ -13,6 +13,8 @@ from airlock.core.target import Target
 from airlock.core.tree import Tree
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.index import BundleIndex
+from airlock.formats.trust import parse_root
+from airlock.formats.trust_chain import vouches_for
 
 _RESERVE = 64 << 20
 """Bytes left for records, the journal, directories and rounding up to blocks."""
@@ -170,18 +172,13 @@ def _is_downgrade(site: Site, signed: SignedIndex, allowed: bool) -> bool:
 
 def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
     """The pinned root, or the given one at the first install. Raises TargetError where there is none, IntegrityError
-    where they differ."""
+    where one is given that is neither the pinned one nor an earlier version of it."""
     pinned = site.root_of_trust()
     if pinned is None and given is None:
         hint = "give the trust root that the sender handed over, with --trust root.json"
         raise TargetError(str(site.root), "trusts nobody yet", hint=hint)
-    if pinned is not None and given not in (None, pinned):
-        raise IntegrityError(
-            where,
-            "not the trust root that this site pinned",
-            expected=f"the same bytes as {site.path('state/trust/root.json')}",
-            hint="leave --trust out; new versions come inside bundles, or by `airlock trust accept`",
-        )
+    if pinned is not None and given is not None:
+        _check_given(given, pinned, where, "the trust root")
     chosen = given if pinned is None else pinned
     assert chosen is not None, "one of both is there"
     return chosen
@@ -189,14 +186,33 @@ def trusted_root(site: Site, given: bytes | None, where: str) -> bytes:
 
 def required_approvals(site: Site, given: Mapping[str, bytes]) -> dict[str, bytes]:
     """The approval roots to demand: the pinned ones, and `given` ones by the names that messages have for them. Raises
-    IntegrityError where one that is given is not the pinned one."""
+    IntegrityError where one that is given is neither the pinned one nor an earlier version of it."""
     required = site.approval_roots()
     for where, data in given.items():
         name = approval_root(data, where).policy.approver
-        if required.setdefault(name, data) != data:
-            raise IntegrityError(
-                where,
-                f"not the approval root of {name} that this site pinned",
-                hint="leave it out; new versions come inside bundles, or by `airlock trust accept`",
-            )
+        _check_given(data, required.setdefault(name, data), where, f"the approval root of {name}")
     return required
+
+
+def _check_given(given: bytes, pinned: bytes, where: str, what: str) -> None:
+    """The pinned root decides in any case: this only keeps people from believing that another does."""
+    if given == pinned:
+        return
+    old, new = parse_root(given, where), parse_root(pinned, f"{what} that this site pinned")
+    if vouches_for(old, new):
+        return
+    versions = new.signed.version, old.signed.version
+    same, hint = "", f"compare key ids with the sender's (`airlock trust show {where}`), or leave it out"
+    if set(old.signed.roles["root"].keyids) & set(new.signed.roles["root"].keyids):
+        if versions[1] < versions[0]:
+            same, hint = (
+                ", but an older version as it seems",
+                "leave it out: the site follows its root by itself",
+            )
+        elif versions[1] > versions[0]:
+            same = ", but a newer version as it seems"
+            hint = "leave it out; new versions come inside bundles, or by `airlock trust accept`"
+    expected, found = (f"version {version}" for version in versions)
+    raise IntegrityError(
+        where, f"not {what} that this site pinned{same}", expected=expected, found=found, hint=hint
+    )

@@ -83,6 +83,14 @@ def newest_complete(roots: Sequence[TrustedRoot], links: Links) -> TrustedRoot |
     return root
 
 
+def vouches_for(older: Metadata[Root], newer: Metadata[Root]) -> bool:
+    """Whether the root keys of `older` signed `newer` themselves, a later version of the same root. Where they were replaced
+    in between, only the whole chain can tell."""
+    names = {read_policy(root.signed, "root").approver for root in (older, newer)}
+    later = older.signed.version < newer.signed.version
+    return later and len(names) == 1 and not quorum(newer, older.signed, "root", "").missing
+
+
 def _first(links: Links) -> TrustedRoot | None:
     """The oldest that is carried, where its own keys signed it."""
     if not links.versions:

@@ -8,6 +8,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root
 
 from airlock.airgapped.accept import accept
+from airlock.airgapped.preflight import required_approvals, trusted_root
 from airlock.airgapped.update import update
 from airlock.connected.key import put_signature
 from airlock.connected.trust import RoleChange, Rotation, Terms, add_signature, changes, make_root, next_root
@@ -36,6 +37,7 @@ from tests.far.years import (
     YEAR,
     YEARS,
     Approver,
+    Years,
     checked,
     installed,
     rotated,
@@ -236,3 +238,47 @@ def test_a_policy_can_be_taken_back() -> None:
     second = following(first, write_metadata(metadata), "r.2")
     assert (first.policy.refuse_expired, second.policy.refuse_expired) == (True, False)
     assert second.signed.unrecognized_fields == {}
+
+
+def test_a_given_root_may_be_an_earlier_version_of_the_pinned_one(tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    installed(site, signed(PLAIN, YEARS.b, roots=YEARS.all), YEARS.first.data)
+    for root in YEARS.all:
+        assert trusted_root(site, root.data, "r.json") == YEARS.third.data
+    with pytest.raises(IntegrityError, match=r"r\.json: not the trust root .* pinned:") as stranger:
+        trusted_root(site, Years().first.data, "r.json")
+    assert "compare key ids" in (stranger.value.hint or "")
+    fourth = following(YEARS.third, rotated(YEARS.third, [YEARS.new_root]), "4")
+    with pytest.raises(IntegrityError, match="a newer version as it seems") as newer:
+        trusted_root(site, fourth.data, "r.json")
+    assert "trust accept" in (newer.value.hint or "")
+    site.pin(fourth.data, {})
+    with pytest.raises(IntegrityError, match="not the trust root"):
+        trusted_root(site, YEARS.first.data, "r.json")
+
+
+def test_a_given_root_that_seems_to_be_an_earlier_version_is_told_from_a_stranger(tmp_path: Path) -> None:
+    site, one, two = site_at(tmp_path / "site"), signer(), signer()
+    metadata = parse_root(
+        make_root(one, [one.public_key], 1, NOW + YEAR, Terms(holders=(two.public_key,), threshold=2)), "r"
+    )
+    add_signature(metadata, two, None)
+    first = pinned(write_metadata(metadata), "r")
+    leaving = RoleChange(remove=(one.public_key.keyid,), threshold=1)
+    second = following(first, rotated(first, [one, two], holders=leaving), "2")
+    third = following(second, rotated(second, [two]), "3")
+    site.disk.make_directory("state/trust")
+    site.pin(third.data, {})
+    with pytest.raises(IntegrityError, match="an older version as it seems") as older:
+        trusted_root(site, first.data, "r.json")
+    assert "leave it out" in (older.value.hint or "")
+
+
+def test_an_earlier_approval_root_may_be_demanded_again(tmp_path: Path) -> None:
+    site, approver = site_at(tmp_path / "site"), Approver()
+    second = following(approver.root, rotated(approver.root, [approver.root_key]), "2")
+    approver.roots.append(second)
+    installed(
+        site, approver.inside(signed(PLAIN, YEARS.a), approver.keys[0]), YEARS.first.data, approver.demanded
+    )
+    assert required_approvals(site, approver.demanded) == {approver.name: second.data}
