@@ -35,7 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="tell it as JSON")
     accept = "hand a site new versions of its roots, without a bundle"
     accepting = commands.add_parser("accept", help=accept, description=accept.capitalize() + ".")
-    accepting.add_argument("files", type=existing, nargs="*", metavar="ROOT.JSON", help="every one it lacks")
+    accepting.add_argument(
+        "files",
+        type=existing,
+        nargs="*",
+        metavar="ROOT.JSON",
+        help="the newest; those that lie beside it come too",
+    )
     accepting.add_argument("--root", type=Path, required=True, metavar="DIR", help="the site")
     accepting.add_argument(
         "--require-approval",

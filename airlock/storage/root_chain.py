@@ -98,9 +98,10 @@ def links_in(archives: Sequence[Archive], name: str) -> Links:
 
 
 def links_of_files(paths: Sequence[Path]) -> dict[str, Links]:
-    """Roots in files, by the name of the root. Raises IntegrityError, also for two of one version."""
+    """Roots in files and in those that lie beside them, by the name of the root. Raises IntegrityError, also for two of one
+    version that are named."""
     found: dict[str, dict[int, tuple[Path, bytes]]] = {}
-    for path in paths:
+    for path in _with_siblings(paths):
         data = read_root(path)
         root = parse_root(data, str(path)).signed
         versions = found.setdefault(read_policy(root, str(path)).approver, {})
@@ -108,6 +109,19 @@ def links_of_files(paths: Sequence[Path]) -> dict[str, Links]:
             raise IntegrityError(str(path), "a second root of one version", found=str(root.version))
         versions[root.version] = (path, data)
     return {name: _links(versions) for name, versions in found.items()}
+
+
+def _with_siblings(paths: Sequence[Path]) -> list[Path]:
+    """What is named, and the versions of the same roots up to it that nobody named."""
+    named = {path.resolve() for path in paths}
+    beside: dict[Path, Path] = {}
+    for path in paths:
+        if (match := _VERSION.fullmatch(path.stem)) is None:
+            continue
+        for version, file in siblings(path).items():
+            if version < int(match[2]) and file.resolve() not in named:
+                beside[file.resolve()] = file
+    return [*paths, *beside.values()]
 
 
 def _links(versions: dict[int, tuple[Path, bytes]]) -> Links:

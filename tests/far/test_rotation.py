@@ -282,3 +282,16 @@ def test_an_earlier_approval_root_may_be_demanded_again(tmp_path: Path) -> None:
         site, approver.inside(signed(PLAIN, YEARS.a), approver.keys[0]), YEARS.first.data, approver.demanded
     )
     assert required_approvals(site, approver.demanded) == {approver.name: second.data}
+
+
+def test_the_roots_between_are_found_beside_the_one_that_is_named(tmp_path: Path) -> None:
+    newest = tmp_path / "trust-root.3.json"
+    for root in YEARS.all:
+        file_of(newest, root.version).write_bytes(root.data)
+    file_of(newest, 4).write_bytes(b"not wanted")
+    (tmp_path / "other.2.json").write_bytes(b"of another root")
+    assert links_of_files([newest])[""].versions == {1, 2, 3}
+    assert links_of_files([newest, file_of(newest, 2)])[""].versions == {1, 2, 3}
+    site = site_at(tmp_path / "site")
+    installed(site, signed(PLAIN, YEARS.a), YEARS.first.data)
+    assert accept(site, links_of_files([newest]), {}, WORLD) == ["trust root: version 3"]
