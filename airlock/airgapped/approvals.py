@@ -99,7 +99,7 @@ def _approved(sources: tuple[Archive, ...], anchor: TrustedRoot, release: Target
         checked = f"approval by {name}: not asked for any more, says its root, version {root.version}"
         return Approved(anchor=anchor.data, root=root.data, checked=checked, warnings=())
     metadata, place = _metadata(sources, name)
-    signers = check_signatures(metadata, root.signed, "targets", place)
+    signers = check_signatures(metadata, root.signed, "targets", place, f"keys of {name}")
     _check_same(metadata.signed, release, name, place)
     keys = root.signed.roles["targets"]
     names = ", ".join(signer[:8] for signer in signers)

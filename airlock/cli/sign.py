@@ -134,7 +134,10 @@ def _warnings(signed: "Signed", key: str) -> "Iterator[str]":
     for name in signed.void:
         yield f"the approval by {name} was of another release counter and is gone: ask for it again"
     if signed.quorum and key not in signed.quorum.signed:
-        yield f"{key[:8]} is no release key of the newest trust root: sites will not count this signature"
+        why = "is no release key of the newest trust root"
+        if signed.taken_out:
+            why = f"was taken out in root version {signed.taken_out}"
+        yield f"{key[:8]} {why}: sites will not count this signature"
 
 
 def _tell(signed: "Signed", output: Path, as_json: bool) -> None:

@@ -163,6 +163,8 @@ def _init(arguments: argparse.Namespace, session: Session) -> None:
     create_new(output, write_metadata(metadata), 0o644)
     session.record(output, "trust", keys=tuple(sorted(metadata.signatures)), detail="made root 1")
     print(output)
+    for name, role in _roles(metadata.signed).items():
+        print(f"  {name} keys: {role.threshold} of {_short(tuple(sorted(role.keyids)))}")
     _tell_missing(metadata, None, output, session)
 
 
@@ -264,6 +266,7 @@ def _tell_missing(metadata: "Metadata[Root]", before: "Root | None", path: Path,
     from airlock.connected.trust import changes
     from airlock.formats.trust_chain import quorums
 
+    print(f"  aloud: {_aloud(metadata)}")
     for line in changes(before, metadata.signed) if before else ():
         print(f"  {line}")
     states = quorums(metadata, before)
@@ -275,6 +278,14 @@ def _tell_missing(metadata: "Metadata[Root]", before: "Root | None", path: Path,
         )
     elif any(quorum.missing for quorum in states):
         session.reporter.note(f"next: the others run `airlock trust sign {path} --key KEY`")
+
+
+def _aloud(metadata: "Metadata[Root]") -> str:
+    """Of what is signed, for two people to compare: more signatures do not change it."""
+    from airlock.core.digest import digest_of
+    from airlock.formats.trust import short_form
+
+    return short_form(digest_of(metadata.signed_bytes))
 
 
 def sentence(quorum: "Quorum") -> str:
@@ -300,11 +311,15 @@ def _show(arguments: argparse.Namespace) -> None:
     root, policy = metadata.signed, read_policy(metadata.signed, str(path))
     states = quorums(metadata, _before(path, root.version))
     if arguments.json:
-        print_json(_document(root, states) | {"approver": policy.approver or None, "retired": policy.retired})
+        print_json(
+            _document(root, states)
+            | {"approver": policy.approver or None, "retired": policy.retired, "short": _aloud(metadata)}
+        )
         return
     what = f"approval root of {policy.approver}" if policy.approver else "trust root"
     retired = ", retired" if policy.retired else ""
     print(f"{path}: {what} version {root.version}, expires {root.expires.date().isoformat()}{retired}")
+    print(f"  aloud: {_aloud(metadata)}")
     print(f"  expired metadata: {'refused' if policy.refuse_expired else 'a warning'}")
     for name, role in _roles(root).items():
         print(f"  {name}: {role.threshold} of")

@@ -26,7 +26,7 @@ from airlock.formats.trust import (
     targets_member,
     write_metadata,
 )
-from airlock.formats.trust_chain import Quorum, TrustedRoot, newest_complete, quorum
+from airlock.formats.trust_chain import Quorum, TrustedRoot, complete_chain, quorum, taken_out
 from airlock.formats.trust_fields import Particulars, write_particulars
 from airlock.storage.archive import Archive
 from airlock.storage.root_chain import links_in
@@ -52,8 +52,8 @@ def approve(
     seconds since the epoch. Raises IntegrityError or UsageError."""
     archive = archives[0]
     links = links_in(archives, roots[-1].policy.approver)
-    newest = newest_complete(roots, links) or roots[-1]
-    name = _approver(newest, signer)
+    chain = complete_chain(roots, links)
+    newest, name = chain[-1], _approver(chain, signer)
     index = archive.read(_INDEX, MAX_SIZE)
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     release = _release(archive, {path: TargetFile.from_data(path, index, ["sha256"])})
@@ -78,7 +78,8 @@ def approve(
     )
 
 
-def _approver(newest: TrustedRoot, signer: Signer) -> str:
+def _approver(chain: Sequence[TrustedRoot], signer: Signer) -> str:
+    newest = chain[-1]
     if not (name := newest.policy.approver):
         hint = "make one with `airlock trust init --approver NAME`; `airlock sign` signs releases"
         raise UsageError("--trust", "a release root, not an approval root", hint=hint)
@@ -87,8 +88,12 @@ def _approver(newest: TrustedRoot, signer: Signer) -> str:
     keys = newest.signed.roles["targets"].keyids
     if (identity := signer.public_key.keyid) not in keys:
         expected = ", ".join(sorted(key[:8] for key in keys))
+        version = taken_out(chain, identity)
         raise UsageError(
-            "--key", f"not a key that approves for {name}", expected=expected, found=identity[:8]
+            "--key",
+            f"not a key that approves for {name}",
+            expected=expected,
+            found=f"{identity[:8]}, taken out in root version {version}" if version else identity[:8],
         )
     return name
 

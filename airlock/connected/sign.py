@@ -27,7 +27,7 @@ from airlock.formats.trust import (
     targets_member,
     write_metadata,
 )
-from airlock.formats.trust_chain import Quorum, TrustedRoot, newest_complete, quorum
+from airlock.formats.trust_chain import Quorum, TrustedRoot, complete_chain, quorum, taken_out
 from airlock.formats.trust_fields import Particulars, read_particulars, write_particulars
 from airlock.storage.archive import Archive, rewrite
 from airlock.storage.root_chain import links_in
@@ -58,6 +58,8 @@ class Signed:
     """How far the signatures are, by the newest complete root of those given and those in the file; None where there is none."""
     void: tuple[str, ...]
     """Whose approvals were taken out, since they speak of another release counter."""
+    taken_out: int | None = None
+    """The version of the root since which the signer's key is no release key any more."""
 
 
 def sign(
@@ -71,7 +73,8 @@ def sign(
     signature over the same statement; a file that this key alone signed, or nobody, gets a new one. Raises IntegrityError
     or UsageError."""
     index = archive.read(_INDEX, MAX_SIZE)
-    newest = newest_complete(roots, links_in([archive], ""))
+    chain = complete_chain(roots, links_in([archive], ""))
+    newest = chain[-1] if chain else None
     metadata = _metadata(archive, index, signer, statement, newest if roots else None)
     put_signature(metadata, signer)
     void = tuple(_void(archive, metadata.signed.version))
@@ -88,6 +91,7 @@ def sign(
         signers=tuple(sorted(metadata.signatures)),
         quorum=quorum(metadata, newest.signed, "targets", "release keys") if newest else None,
         void=void,
+        taken_out=taken_out(chain, signer.public_key.keyid),
     )
 
 

@@ -35,6 +35,8 @@ SCHEMES = ("ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
 MAX_COUNTER = (1 << 53) - 1
 """The highest release counter and version of a root, as every number in the records of a site."""
 
+_KEYS = {"root": "root keys", "targets": "release keys"}
+"""By TUF's role."""
 _HEX = re.compile(r"[0-9a-f]+")
 _APPROVER = r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,4}"
 _ROOT_LINK = re.compile(rf"trust/(?:({_APPROVER})\.)?([1-9][0-9]{{0,5}})\.root\.json")
@@ -168,14 +170,17 @@ def verified_root(data: bytes, where: str) -> Metadata[Root]:
     return metadata
 
 
-def check_signatures(metadata: Metadata[Any], signer: Root, role: str, where: str) -> tuple[str, ...]:
-    """The ids of the keys of `role` that signed. Raises IntegrityError where they are fewer than `signer` demands."""
+def check_signatures(
+    metadata: Metadata[Any], signer: Root, role: str, where: str, keys: str = ""
+) -> tuple[str, ...]:
+    """The ids of the keys of TUF's `role` that signed; `keys` is what messages call them. Raises IntegrityError where they are
+    fewer than `signer` demands."""
     result = signer.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
     if not result:
         raise IntegrityError(
             where,
             "not signed by enough trusted keys",
-            expected=f"{result.threshold} of the {role} keys {_short(result.signed | result.unsigned)}",
+            expected=f"{result.threshold} of the {keys or _KEYS[role]} {_short(result.signed | result.unsigned)}",
             found=f"{len(result.signed)} of them, among the signers {_short(metadata.signatures)}",
             hint="ask the sender who signed it, and compare key ids; never install it unsigned",
         )

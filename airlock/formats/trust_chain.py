@@ -69,18 +69,27 @@ def follow(root: TrustedRoot, links: Links) -> TrustedRoot:
     return root
 
 
-def newest_complete(roots: Sequence[TrustedRoot], links: Links) -> TrustedRoot | None:
-    """The newest root that counts of `roots` and those that somebody carries, None where none does. Unlike for `follow`,
-    what lacks signatures, or lies behind a gap, does not count yet. Raises IntegrityError for a fork."""
+def complete_chain(roots: Sequence[TrustedRoot], links: Links) -> tuple[TrustedRoot, ...]:
+    """`roots`, and those after them that somebody carries and that count; where none is given, from the first that is
+    carried on. Unlike for `follow`, what lacks signatures, or lies behind a gap, does not count yet. Raises IntegrityError
+    for a fork."""
     if not (root := roots[-1] if roots else _first(links)):
-        return None
+        return ()
     _check_same(root, links)
+    chain = [*roots] or [root]
     while (version := root.version + 1) in links.versions:
         data, place = links.read(version), links.place(version)
         if any(state.missing for state in quorums(parse_root(data, place), root.signed)):
             break
         root = following(root, data, place)
-    return root
+        chain.append(root)
+    return tuple(chain)
+
+
+def taken_out(chain: Sequence[TrustedRoot], key: str) -> int | None:
+    """The version from which on the key may sign no more, None where it never might or still may."""
+    having = [root.version for root in chain if key in root.signed.roles["targets"].keyids]
+    return having[-1] + 1 if having and having[-1] != chain[-1].version else None
 
 
 def vouches_for(older: Metadata[Root], newer: Metadata[Root]) -> bool:

@@ -125,7 +125,7 @@ def test_signatures_are_counted_by_the_newest_root_of_those_here_and_those_in_th
     assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
     said = capsys.readouterr()
     assert "1 of 1 release keys: complete" in said.out
-    assert "no release key of the newest trust root" in said.err and "will not find it" not in said.err
+    assert "was taken out in root version 2" in said.err and "will not find it" not in said.err
     (desk / "b.airlock").write_bytes(PLAIN)
     assert cli.main(["sign", "b.airlock", "--key", "release.key"]) == 0
     assert "will not find it in this file" in capsys.readouterr().err
@@ -202,3 +202,28 @@ def test_the_journal_names_the_keys_that_approved(desk: Path, capsys: pytest.Cap
     run("approve b.airlock --key other.key --trust quality.json", capsys)
     last = parse_journal((desk / NAME).read_bytes(), NAME).acts[-1]
     assert last.keys == (json.loads((desk / "other.pub").read_text())["keyid"],)
+
+
+def test_a_root_has_a_short_form_to_compare_that_signatures_do_not_change(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init = "trust init --root root.key other.pub --root-threshold 2 --release release.pub -o two.json"
+    made = run(init, capsys)
+    (aloud,) = [line for line in made.splitlines() if line.startswith("  aloud: ")]
+    key = json.loads((desk / "release.pub").read_text())["keyid"][:8]
+    assert f"  release keys: 1 of {key}\n" in made
+    assert aloud in run("trust show two.json", capsys)
+    assert aloud in run("trust sign two.json --key other.key", capsys)
+    assert aloud.endswith(json.loads(run("trust show two.json --json", capsys))["short"])
+
+
+def test_who_was_taken_out_is_told_since_when(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for root in ("trust-root.json", "quality.json"):
+        run(f"trust rotate {root} --remove-release other.pub --threshold 1 --key root.key", capsys)
+    run("trust rotate trust-root.json --key root.key", capsys)
+    run("sign b.airlock --key release.key", capsys)
+    key = json.loads((desk / "other.pub").read_text())["keyid"][:8]
+    assert cli.main(["approve", "b.airlock", "--key", "other.key", "--trust", "quality.json"]) == 2
+    assert f"{key}, taken out in root version 2" in capsys.readouterr().err
+    assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
+    assert f"{key} was taken out in root version 2" in capsys.readouterr().err
