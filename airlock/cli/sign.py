@@ -70,6 +70,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         session.reporter.warn(text)
     if signed.quorum is None:
         session.reporter.note("no trust-root.json here: sites that lack a root will not find it in this file")
+    if signed.quorum and signed.quorum.missing:
+        session.reporter.note(
+            f"next: the others sign this very {output.name}, one after the other; a copy that is signed on its own gets another"
+            " release counter, and its signatures count for nothing here"
+        )
     _tell(signed, output, arguments.json)
 
 

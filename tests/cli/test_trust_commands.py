@@ -227,3 +227,13 @@ def test_who_was_taken_out_is_told_since_when(desk: Path, capsys: pytest.Capture
     assert f"{key}, taken out in root version 2" in capsys.readouterr().err
     assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
     assert f"{key} was taken out in root version 2" in capsys.readouterr().err
+
+
+def test_who_signs_first_is_told_that_copies_cannot_be_joined(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "next: the others sign this very b.airlock, one after the other"
+    assert cli.main(["sign", "b.airlock", "--key", "release.key"]) == 0
+    assert told in capsys.readouterr().err
+    assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
+    assert told not in capsys.readouterr().err
