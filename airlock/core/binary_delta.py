@@ -61,7 +61,7 @@ def parts_taken(program: Source, size: int, where: str) -> dict[str, int]:
         if operation in PARTS:
             length = counted.number()
             for stream in PARTS[operation]:
-                taken[stream] += counted.number()
+                taken[stream] += _part(counted, length, where)
         elif operation == LITERAL:
             taken["literal"] += length
         elif operation != COPY:
@@ -71,6 +71,12 @@ def parts_taken(program: Source, size: int, where: str) -> dict[str, int]:
         left -= length
     taken["program"] = counted.size
     return taken
+
+
+def _part(program: "_Counted", length: int, where: str) -> int:
+    if (size := program.number()) > length + SPARE:
+        raise IntegrityError(where, "bad patch, a part of a change is larger than what it makes")
+    return size
 
 
 class _Counted:

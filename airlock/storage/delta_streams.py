@@ -13,6 +13,7 @@ from airlock.storage.archive import Archive
 _DICTIONARY = 1 << 25
 """Bytes: how far back a stream is remembered at most, on both sides."""
 _MEMORY = 48 << 20
+COPY_AGAIN = "copy the file again from where it came from"
 _EMPTY = lzma.compress(b"")
 
 
@@ -64,7 +65,7 @@ class StreamReader:
 
     def number(self) -> int:
         if (number := next(self._numbers, None)) is None:
-            raise IntegrityError(self._where, "truncated stream")
+            raise IntegrityError(self._where, "truncated stream", hint=COPY_AGAIN)
         return number
 
     def _decoded(self) -> Iterator[int]:
@@ -79,7 +80,7 @@ class StreamReader:
                 elif (shift := shift + 7) > 56:
                     raise IntegrityError(self._where, "a number is too large")
         if shift:
-            raise IntegrityError(self._where, "truncated stream")
+            raise IntegrityError(self._where, "truncated stream", hint=COPY_AGAIN)
 
     def _rest(self) -> bytes:
         data = self._buffer[self._position :] or self._more()
@@ -96,7 +97,7 @@ class StreamReader:
     def _fill(self) -> None:
         data = self._more()
         if not data:
-            raise IntegrityError(self._where, "truncated stream")
+            raise IntegrityError(self._where, "truncated stream", hint=COPY_AGAIN)
         self._buffer, self._position = data, 0
 
     def _more(self) -> bytes:
@@ -109,7 +110,7 @@ class StreamReader:
                 if starved:
                     break
         except lzma.LZMAError as error:
-            raise IntegrityError(self._where, f"damaged stream, {error}") from error
+            raise IntegrityError(self._where, f"damaged stream, {error}", hint=COPY_AGAIN) from error
         return b""
 
 

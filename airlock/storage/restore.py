@@ -119,8 +119,13 @@ def check_whole(base: FrameSource, delta: Delta, row: Row) -> None:
         with base.open(row.digest) as frame:
             _check(frame, delta.expanded[row.digest], base.where)
     elif isinstance(row, Full):
-        with delta.archive.open(frame_name(row.digest)) as frame:
-            _check(frame, delta.expanded[row.digest], delta.archive.where)
+        check_carried(delta, row)
+
+
+def check_carried(delta: Delta, row: Full) -> None:
+    """A frame that the delta carries is whole. Raises IntegrityError."""
+    with delta.archive.open(frame_name(row.digest)) as frame:
+        _check(frame, delta.expanded[row.digest], delta.archive.where)
 
 
 def check_base_index(base: FrameSource, delta: Delta) -> None:
