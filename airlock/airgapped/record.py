@@ -77,4 +77,6 @@ def _record_refusal(site: Site, world: Surroundings, act: str, error: AirlockErr
         with locked(site, act):
             record(site, world, act, **facts)
     except (OSError, AirlockError) as reason:
+        if str(reason) == str(error):
+            return
         world.reporter.warn(f"this could not be written to the site's journal: {reason}")

@@ -22,8 +22,8 @@ from airlock.formats.journal import (
     Line,
     next_line,
     parse_act,
-    parse_journal,
     parse_line,
+    sound_part,
     write_act,
 )
 from airlock.storage.disk import Disk
@@ -122,10 +122,13 @@ class Site:
         return tuple(sorted(found))
 
     def earlier(self, current: Generation) -> tuple[int, ...]:
-        """Accepted generations with files of their own, older than those of `current`; the newest first."""
+        """Accepted generations with other files, of their own, older than those of `current`; the newest first."""
         accepted = {act.after for act in self.switches() if act.outcome == "done"}
         known = [number for number in self.numbers() if number in accepted and number < current.content]
-        return tuple(n for n in reversed(known) if self.generation(n).content == n)
+        records = (self.generation(number) for number in reversed(known))
+        return tuple(
+            one.number for one in records if one.content == one.number and one.index != current.index
+        )
 
     def index(self, digest: Digest) -> BundleIndex:
         """Of a bundle that was installed here. Raises IntegrityError."""
@@ -135,10 +138,32 @@ class Site:
         return parse_index(data, str(path))
 
     def journal(self) -> Journal:
-        """Raises IntegrityError that names the first line that is broken, or tells what cannot be."""
+        """Raises IntegrityError that names the first line that is broken or tells what cannot be, or where the journal was
+        removed."""
+        journal, fault = self.sound_journal()
+        if fault:
+            raise fault
+        return journal
+
+    def sound_journal(self) -> tuple[Journal, IntegrityError | None]:
+        """The lines before the first that is broken, and what is wrong with that one."""
         path = self.path(JOURNAL)
-        data = read_regular(path, MAX_JOURNAL)
-        return _journal(data, str(path)) if data is not None else Journal()
+        if (data := read_regular(path, MAX_JOURNAL)) is not None:
+            return _journal(data, str(path))
+        return Journal(), self._removed() if self.numbers() else None
+
+    def _removed(self) -> IntegrityError:
+        """A generation's record is never there before the journal is."""
+        hint = "put it back, or begin another with `airlock history --restart --reason TEXT`"
+        what = "there are generations but no journal: it was removed"
+        return IntegrityError(str(self.path(JOURNAL)), what, hint=hint)
+
+    def used_before(self, number: int) -> int:
+        """The generation that was in use before that one; 0 where there was none."""
+        if switch := self.verdict_on(number):
+            return switch.before
+        done = [act.after for act in self.switches() if act.outcome == "done" and act.after < number]
+        return done[-1] if done else 0
 
     def switches(self) -> tuple[Act, ...]:
         """The acts that changed which generation is current, or tried to; the oldest first."""
@@ -249,10 +274,14 @@ def _parsed(data: bytes, where: str) -> Generation:
 
 
 @lru_cache(maxsize=2)
-def _journal(data: bytes, where: str) -> Journal:
-    journal = parse_journal(data, where)
-    course_of(journal, where)
-    return journal
+def _journal(data: bytes, where: str) -> tuple[Journal, IntegrityError | None]:
+    journal, fault = sound_part(data, where)
+    if fault is None:
+        try:
+            course_of(journal, where)
+        except IntegrityError as impossible:
+            return journal, impossible
+    return journal, fault
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from airlock.airgapped.site import Site
-from airlock.errors import TargetError
+from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
 from airlock.formats.journal import Act, Journal
 
@@ -17,14 +17,18 @@ class Status:
     """The act that made it current; None while that act is not finished."""
     interrupted: Act | None
     """An act that the next command will finish or undo."""
+    fault: IntegrityError | None = None
+    """What is wrong with the journal; the rest is then what the records and the sound lines say."""
 
 
 def status(site: Site) -> Status:
     """Raises TargetError where nothing is installed."""
     if (generation := site.current_generation()) is None:
         raise TargetError(str(site.root), "nothing is installed here", hint=NOTHING_YET)
-    acts = [act for act in site.switches() if act.after == generation.number and act.outcome == "done"]
-    return Status(generation=generation, since=acts[-1] if acts else None, interrupted=site.intent())
+    journal, fault = site.sound_journal()
+    acts = [act for act in journal.acts if act.after == generation.number and act.outcome == "done"]
+    since = acts[-1] if acts else None
+    return Status(generation=generation, since=since, interrupted=site.intent(), fault=fault)
 
 
 def history(site: Site) -> tuple[Act, ...]:
@@ -34,9 +38,9 @@ def history(site: Site) -> tuple[Act, ...]:
     return acts
 
 
-def transfers(site: Site) -> Journal:
-    """The whole journal. Raises TargetError where there is none, IntegrityError where a line is broken."""
-    journal = site.journal()
-    if not journal.lines and not journal.torn:
+def transfers(site: Site) -> tuple[Journal, IntegrityError | None]:
+    """The sound part of the journal, and what is wrong with the rest. Raises TargetError where there never was one."""
+    journal, fault = site.sound_journal()
+    if not (journal.lines or journal.torn or fault):
         raise TargetError(str(site.root), "nothing was ever installed here", hint=NOTHING_YET)
-    return journal
+    return journal, fault

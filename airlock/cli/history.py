@@ -8,6 +8,7 @@ from airlock.cli.plain import plain
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
+    from airlock.errors import IntegrityError
     from airlock.formats.journal import Act, Journal, Line
 
 
@@ -23,6 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIGEST",
         help="with --check: a head that was written down earlier, of which the journal must still have the line",
     )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="in an emergency: set a broken journal of a site aside, and begin another that names it",
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="with --restart: why, for the new journal")
     parser.add_argument("--json", action="store_true", help="tell it as JSON")
 
 
@@ -31,7 +38,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
     if arguments.head and not arguments.check:
         raise UsageError("--head", "it is compared by --check", hint="give --check as well")
-    journal, where = _journal(arguments)
+    if arguments.restart:
+        _restart(arguments, session)
+        return
+    journal, where, fault = _journal(arguments)
+    if fault:
+        _tell_sound_part(journal, fault, arguments)
+        raise fault
     held = _held(journal, arguments.head, where) if arguments.head else None
     if journal.torn:
         session.reporter.warn(f"the last line was cut off ({len(journal.torn)} bytes): it was never finished")
@@ -44,18 +57,48 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         _tell(journal)
 
 
-def _journal(arguments: argparse.Namespace) -> "tuple[Journal, str]":
+def _restart(arguments: argparse.Namespace, session: Session) -> None:
+    from airlock.airgapped.restart import restart
+    from airlock.cli.far_side import opened, world_of
+    from airlock.errors import UsageError
+
+    if arguments.root is None or not (arguments.reason or "").strip():
+        raise UsageError(
+            "--restart", "it needs a site and a reason", hint="give --root DIR and --reason TEXT"
+        )
+    with opened(arguments.root) as site:
+        aside = restart(site, arguments.reason, world_of(session))
+    if arguments.json:
+        print_json({"aside": aside})
+    else:
+        print(
+            f"a new journal was begun; {f'the old one lies in {aside}' if aside else 'there was no old one'}"
+        )
+
+
+def _tell_sound_part(journal: "Journal", fault: "IntegrityError", arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        acts = [] if arguments.check else [_row(line) for line in journal.lines]
+        print_json({"acts": acts, **_head(journal), "checked": False, "held": None, "fault": str(fault)})
+    elif not arguments.check:
+        _tell(journal)
+        print(f"BROKEN HERE: {fault}")
+
+
+def _journal(arguments: argparse.Namespace) -> "tuple[Journal, str, IntegrityError | None]":
     """Reading it is checking it."""
     if arguments.root is None:
-        from airlock.storage.journal import read_journal
+        from airlock.storage.journal import read_sound
 
-        return read_journal(existing(arguments.journal)), str(arguments.journal)
+        journal, fault = read_sound(existing(arguments.journal))
+        return journal, str(arguments.journal), fault
     from airlock.airgapped.site import JOURNAL
     from airlock.airgapped.status import transfers
     from airlock.cli.far_side import opened
 
     with opened(arguments.root) as site:
-        return transfers(site), str(site.path(JOURNAL))
+        journal, fault = transfers(site)
+        return journal, str(site.path(JOURNAL)), fault
 
 
 def existing(path: Path) -> Path:
@@ -97,7 +140,7 @@ def _row(line: "Line") -> dict[str, Any]:
 
 def _tell_check(journal: "Journal", held: "Line | None", where: str) -> None:
     head = _head(journal)
-    print(f"{where}: {head['lines']} lines, each as it was written")
+    print(f"{where}: {_lines(journal)}, each as it was written")
     if held:
         print(
             f"  held  line {held.number}, {date(held.act.time)}; {head['lines'] - held.number} came after it"
@@ -112,8 +155,11 @@ def _tell(journal: "Journal") -> None:
         print(f"{date(act.time)}  {act.act:<8}  {'  '.join(_about(act))}")
         for text in act.detail.splitlines():
             print(f"    {plain(text)}")
-    head = _head(journal)
-    print(f"head of {head['lines']} lines: {head['short']}")
+    print(f"head of {_lines(journal)}: {_head(journal)['short']}")
+
+
+def _lines(journal: "Journal") -> str:
+    return "1 line" if len(journal.lines) == 1 else f"{len(journal.lines)} lines"
 
 
 def _about(act: "Act") -> list[str]:
@@ -121,12 +167,17 @@ def _about(act: "Act") -> list[str]:
 
     words = [f"{act.before} → {act.after}" if act.after else act.file, act.version]
     if act.removed:
-        words.append(f"generations {', '.join(map(str, act.removed))} are gone")
+        words.append(_gone(act.removed))
     if act.index and not act.after:
         words.append(short_form(act.index))
     if act.keys:
         words.append(f"signed by {', '.join(key[:8] for key in act.keys)}")
     return [*filter(None, words), act.outcome, *filter(None, [act.user])]
+
+
+def _gone(numbers: tuple[int, ...]) -> str:
+    names = ", ".join(map(str, numbers))
+    return f"generation {names} is gone" if len(numbers) == 1 else f"generations {names} are gone"
 
 
 def date(seconds: int) -> str:

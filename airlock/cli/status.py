@@ -23,10 +23,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         report = status(site)
         has_check = site.index(report.generation.index).health is not None
     health = _health(report, has_check)
+    if report.fault:
+        session.reporter.warn(f"{report.fault}; this is what the records say. {report.fault.hint}")
     if arguments.json:
         print_json(_document(report, health))
         return
-    from airlock.cli.history import date
     from airlock.formats.trust import short_form
 
     generation = report.generation
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     print(f"{generation.project} {generation.version}, generation {generation.number}{content}")
     print(f"  index   {short_form(generation.index)}")
     print(f"  python  {generation.python}")
-    print(f"  since   {date(report.since.time) if report.since else 'not settled'}")
+    print(f"  since   {_since(report)}")
     print(f"  health  {health}")
     if report.interrupted:
         session.reporter.warn(
@@ -42,9 +43,17 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         )
 
 
+def _since(report: "Status") -> str:
+    from airlock.cli.history import date
+
+    if report.since is None:
+        return "the journal does not say" if report.fault else "not settled"
+    return date(report.since.time)
+
+
 def _health(report: "Status", has_check: bool) -> str:
     if report.since is None:
-        return "not checked yet"
+        return "the journal does not say" if report.fault else "not checked yet"
     return "good when it was switched to" if has_check else "no check declared"
 
 
@@ -61,4 +70,5 @@ def _document(report: "Status", health: str) -> dict[str, Any]:
         "since": report.since.time if report.since else None,
         "health": health,
         "interrupted": report.interrupted is not None,
+        "fault": str(report.fault) if report.fault else None,
     }

@@ -11,6 +11,7 @@ be set aside.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypedDict
 
 from airlock.core.canonical_json import dumps, loads
@@ -55,6 +56,10 @@ MAX_JOURNAL = 64 << 20
 MAX_DETAIL = 8_000
 """Characters."""
 _MAX_NAME = 1_000
+_WAY_ON = (
+    "`airlock history` shows the lines before it; at a site, `airlock history --restart --reason TEXT` sets the journal aside "
+    "for whoever looks into it, and begins another"
+)
 _SHORTEST = 16
 """Hex digits by which a line may be named."""
 
@@ -168,17 +173,28 @@ def parse_act(data: bytes, where: str) -> Act:
 
 def parse_journal(data: bytes, where: str) -> Journal:
     """Read all lines and follow the chain. Raises IntegrityError that names the first line that is broken."""
+    journal, fault = sound_part(data, where)
+    if fault:
+        raise fault
+    return journal
+
+
+def sound_part(data: bytes, where: str) -> tuple[Journal, IntegrityError | None]:
+    """The lines before the first that is broken, and what is wrong with that one."""
     if len(data) > MAX_JOURNAL:
-        raise IntegrityError(where, "too large", expected=f"at most {MAX_JOURNAL} bytes")
+        return Journal(), IntegrityError(where, "too large", expected=f"at most {MAX_JOURNAL} bytes")
     size = _whole(data)
     lines: list[Line] = []
-    previous = START
-    for number, row in enumerate(_rows(data, size), 1):
-        line = parse_line(row, f"{where}: line {number}")
-        _check_place(line, number, previous, where)
-        previous = line.digest
-        lines.append(line)
-    return Journal(lines=tuple(lines), size=size, torn=data[size:])
+    try:
+        for number, row in enumerate(_rows(data, size), 1):
+            line = parse_line(row, f"{where}: line {number}")
+            if lines and line.number == number and line.previous != lines[-1].digest:
+                raise _changed(_blamed(data, size, line), lines, where)
+            _check_place(line, number, lines[-1].digest if lines else START, where)
+            lines.append(line)
+    except IntegrityError as fault:
+        return Journal(lines=tuple(lines)), _with_way_on(fault)
+    return Journal(lines=tuple(lines), size=size, torn=data[size:]), None
 
 
 def _whole(data: bytes) -> int:
@@ -197,6 +213,32 @@ def _rows(data: bytes, size: int) -> Iterator[bytes]:
         start = end
 
 
+def _with_way_on(fault: IntegrityError) -> IntegrityError:
+    return IntegrityError(
+        fault.where, fault.what, expected=fault.expected, found=fault.found, hint=fault.hint or _WAY_ON
+    )
+
+
+def _blamed(data: bytes, size: int, line: Line) -> int:
+    """Of two lines that do not fit, the number of the one that was changed: the first, if the next vouches for the second."""
+    following = next(islice(_rows(data, size), line.number, None), None)
+    if following is None:
+        return line.number - 1
+    try:
+        vouched = parse_line(following, "").previous == line.digest
+    except IntegrityError:
+        vouched = False
+    return line.number - 1 if vouched else line.number
+
+
+def _changed(number: int, lines: list[Line], where: str) -> IntegrityError:
+    """A changed line is not among the sound ones."""
+    del lines[number - 1 :]
+    return IntegrityError(
+        f"{where}: line {number}", "was changed: it and the line beside it do not have each other's digest"
+    )
+
+
 def _check_place(line: Line, number: int, previous: Digest, where: str) -> None:
     if (line.number, line.previous) != (number, previous):
         raise IntegrityError(
@@ -204,7 +246,6 @@ def _check_place(line: Line, number: int, previous: Digest, where: str) -> None:
             "does not follow from the line before: the journal was changed",
             expected=f"line {number} after {previous}",
             found=f"line {line.number} after {line.previous}",
-            hint="leave it as it is for whoever looks into it; another --root, installed anew, begins another journal",
         )
 
 

@@ -4,7 +4,17 @@ import fcntl
 import os
 from pathlib import Path
 
-from airlock.formats.journal import MAX_JOURNAL, Act, Journal, Line, next_line, parse_journal, parse_line
+from airlock.errors import IntegrityError
+from airlock.formats.journal import (
+    MAX_JOURNAL,
+    Act,
+    Journal,
+    Line,
+    next_line,
+    parse_journal,
+    parse_line,
+    sound_part,
+)
 from airlock.storage.atomic import sync_directory
 from airlock.storage.regular import open_own
 
@@ -16,6 +26,11 @@ def read_journal(path: Path) -> Journal:
             return parse_journal(stream.read(MAX_JOURNAL + 1), str(path))
     except FileNotFoundError:
         return Journal()
+
+
+def read_sound(path: Path) -> tuple[Journal, IntegrityError | None]:
+    """The lines before the first that is broken, and what is wrong with that one. Raises OSError."""
+    return sound_part(path.read_bytes(), str(path))
 
 
 def append(path: Path, act: Act) -> Line:

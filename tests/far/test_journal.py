@@ -8,6 +8,7 @@ import pytest
 
 from airlock import cli
 from airlock.airgapped.site import JOURNAL
+from airlock.core.digest import digest_of
 from airlock.formats.journal import MAX_JOURNAL, Act, parse_journal
 from airlock.storage.journal import append, read_journal
 from tests.far.bundles import NOW, Trust, bundle, file_item, later, put, signed, site_at
@@ -121,7 +122,7 @@ def test_the_chain_is_proved_and_the_first_broken_line_named(
     good = journal.read_bytes()
     journal.write_bytes(good.replace(b'"version":"1.0"', b'"version":"1.1"', 1))
     airlock("history", "--root", "site", "--check", code=5)
-    assert "journal.jsonl: line 2: does not follow from the line before" in capsys.readouterr().err
+    assert "journal.jsonl: line 1: was changed" in capsys.readouterr().err
     lines = good.splitlines(keepends=True)
     journal.write_bytes(b"".join([lines[0], *lines[2:]]))
     airlock("history", "--root", "site", "--check", code=5)
@@ -239,3 +240,61 @@ def test_refusals_without_end_leave_room_for_what_is_done(
     assert cli.main(["install", "foreign.airlock", "--root", "site"]) == 5
     assert "has no room for refusals" in capsys.readouterr().err
     assert (media / "site" / JOURNAL).stat().st_size == MAX_JOURNAL // 2 + 1
+
+
+def test_a_journal_that_was_removed_is_told_and_not_begun_anew(
+    media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (media / "site" / JOURNAL).unlink()
+    for command in (("history", "--check"), ("history",), ("rollback",), ("install", "two.airlock")):
+        assert cli.main([*command, "--root", "site"]) == 5
+        err = capsys.readouterr().err
+        assert err.count("there are generations but no journal: it was removed") == 1
+        assert "--restart" in err
+    assert cli.main(["status", "--root", "site"]) == 0
+    out, err = capsys.readouterr()
+    assert "gateway 1.0, generation 1" in out
+    assert "no journal: it was removed; this is what the records say" in err
+    assert not (media / "site" / JOURNAL).exists()
+
+
+def test_a_changed_line_is_named_once_and_what_stands_before_it_shown(
+    media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    airlock("install", "two.airlock", "--root", "site")
+    journal = media / "site" / JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:2], lines[2].replace(b'"2.0"', b'"2.1"'), lines[3]]))
+    assert cli.main(["history", "--root", "site"]) == 5
+    out, err = capsys.readouterr()
+    assert "head of 2 lines" in out and "BROKEN HERE" in out
+    assert err.count("line 3: was changed") == 1
+    assert cli.main(["rollback", "--root", "site"]) == 5
+    assert capsys.readouterr().err.count("line 3: was changed") == 1
+    assert cli.main(["status", "--root", "site"]) == 0
+    out, err = capsys.readouterr()
+    assert "gateway 2.0, generation 2" in out and err.count("line 3: was changed") == 1
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_site_goes_on_with_a_new_journal_that_names_the_broken_one(media: Path, removed: bool) -> None:
+    airlock("install", "two.airlock", "--root", "site")
+    airlock("history", "--root", "site", "--restart", "--reason", "a trial", code=2)
+    journal = media / "site" / JOURNAL
+    broken = journal.read_bytes().replace(b'"version":"1.0"', b'"version":"1.1"')
+    journal.unlink()
+    if not removed:
+        journal.write_bytes(broken)
+    airlock("history", "--root", "site", "--restart", code=2)
+    airlock("history", "--root", "site", "--restart", "--reason", "a disk fault")
+    first = read_journal(journal).acts[0]
+    assert (first.act, "a disk fault" in first.detail) == ("recover", True)
+    if not removed:
+        aside = next((media / "site/state").glob("*.broken"))
+        assert aside.read_bytes() == broken
+        assert f"{aside.name}, {digest_of(broken)}" in first.detail
+    airlock("install", "one.airlock", "--root", "site", code=5)
+    airlock("rollback", "--root", "site")
+    assert site_at(media / "site").current_generation().version == "1.0"  # type: ignore[union-attr]
+    airlock("install", "two.airlock", "--root", "site")
+    airlock("history", "--root", "site", "--check")
