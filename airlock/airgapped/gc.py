@@ -89,8 +89,8 @@ def _needed(site: Site, current: Generation, keep: int) -> set[int]:
         return needed
     older = [number for number in site.earlier(current) if number not in needed]
     needed.update(older[:keep])
-    if (switch := site.verdict_on(current.number)) and switch.before in site.numbers():
-        needed.add(site.generation(switch.before).content)
+    if (before := site.used_before(current.number)) in site.numbers():
+        needed.add(site.generation(before).content)
     return needed
 
 

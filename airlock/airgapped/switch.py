@@ -119,6 +119,8 @@ def recover(site: Site, world: Surroundings) -> None:
         done.append(f"a line of {len(torn)} bytes was never finished")
     if (act := site.intent()) is not None:
         done += _resume(site, act, world)
+    elif (current := site.current_generation()) and site.verdict_on(current.number) is None:
+        _say_again(site, current, world)
     if finish(site):
         done.append("what a gc had let go was still there")
     if swept := sweep(site):
@@ -127,6 +129,27 @@ def recover(site: Site, world: Surroundings) -> None:
         )
     if done:
         _note(site, world, "\n".join(done))
+
+
+def _say_again(site: Site, current: Generation, world: Surroundings) -> None:
+    """The line that made a generation the current one was torn; what it said of the order of things is still known."""
+    act = Act(
+        act="recover",
+        time=world.now,
+        outcome="done",
+        user=world.user,
+        project=current.project,
+        version=current.version,
+        index=current.index,
+        release=current.release,
+        before=site.used_before(current.number),
+        after=current.number,
+        detail="it is in use, and the line that said since when was lost",
+    )
+    try:
+        site.append(act)
+    except OSError as error:
+        world.reporter.warn(f"the recovery could not be written to the journal: {error}")
 
 
 def _note(site: Site, world: Surroundings, detail: str) -> None:

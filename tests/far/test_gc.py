@@ -247,3 +247,22 @@ def test_a_link_in_the_place_of_the_room_is_not_followed(tmp_path: Path) -> None
     site.path(ROOM).symlink_to(tmp_path / "outside")
     gc(site, 0)
     assert not (tmp_path / "outside").exists()
+
+
+def test_what_was_in_use_before_stays_though_the_last_line_is_torn(tmp_path: Path) -> None:
+    site = site_with(tmp_path, 1, 2)
+    rollback(site, 1, later(10))
+    put(site, BUNDLES[2], later(20))
+    journal = site.path("state/journal.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-30])
+    assert site.verdict_on(4) is None
+    assert 1 in gc(site, 1).kept
+    assert rollback(site, None, later(200)).version == "1.0"
+    assert whole(site)
+
+
+def test_a_rollback_goes_to_another_bundle(tmp_path: Path) -> None:
+    site = site_with(tmp_path, 1, 2)
+    rollback(site, 1, later(10))
+    put(site, BUNDLES[2], later(20))
+    assert rollback(site, None, later(30)).version == "1.0", "generation 2 has what is in use"
