@@ -49,6 +49,7 @@ class Approved:
     root: bytes
     """The newest that it leads to, to be pinned from now on."""
     checked: str
+    """Whose approval it is, and the ids of the keys that gave it."""
     warnings: tuple[str, ...]
 
 

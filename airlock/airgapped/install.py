@@ -19,7 +19,7 @@ from airlock.airgapped.preflight import (
     check_site,
     inodes_may_lack,
 )
-from airlock.airgapped.record import receive
+from airlock.airgapped.record import receive, record
 from airlock.airgapped.reuse import take_over
 from airlock.airgapped.site import (
     FOLDERS,
@@ -35,7 +35,7 @@ from airlock.airgapped.site import (
 )
 from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_out
 from airlock.airgapped.staging import Staging
-from airlock.airgapped.switch import Surroundings, recover, sweep, switch
+from airlock.airgapped.switch import Surroundings, Vouched, recover, sweep, switch
 from airlock.airgapped.verify import SignedBundle, SignedIndex
 from airlock.core.digest import CHUNK, Digest, chunks_of
 from airlock.core.target import Target
@@ -43,6 +43,7 @@ from airlock.core.tree import Change, Tree, changes
 from airlock.errors import AirlockError
 from airlock.formats.generation import Generation
 from airlock.formats.index import frame_name
+from airlock.formats.trust_chain import pinned
 from airlock.storage.content import Content, Frame
 from airlock.storage.disk import NewFile
 
@@ -108,21 +109,39 @@ def install_locked(
     downgrade = check_site(site, bundle.signed, choices.allow_downgrade)
     before = site.current_generation()
     if before is not None and before.index == bundle.digest:
-        return already(site, bundle.signed, before)
+        return already(site, bundle.signed, before, world)
     receive(site, world, bundle.signed)
     generation = _staged(bundle, site, choices, base, world)
-    done = switch(site, "downgrade" if downgrade else act, generation, world, bundle.signed.signers)
+    vouched = Vouched(
+        keys=bundle.signed.signers,
+        approvals="\n".join(one.checked for one in bundle.signed.approvals.values()),
+    )
+    done = switch(site, "downgrade" if downgrade else act, generation, world, vouched)
     return replace(_outcome(generation, done.before), downgrade=downgrade)
 
 
-def already(site: Site, signed: SignedIndex, current: Generation) -> Outcome:
+def already(site: Site, signed: SignedIndex, current: Generation, world: Surroundings) -> Outcome:
     """Nothing to do, but for newer roots and approvals that are demanded from now on."""
-    pin(site, signed)
+    pin(site, signed, world)
     return _outcome(current, current.number)
 
 
-def pin(site: Site, signed: SignedIndex) -> None:
+def pin(site: Site, signed: SignedIndex, world: Surroundings) -> None:
+    """Trust the newest roots from now on; those that a bundle brought are a line of the journal."""
+    if lines := list(_newer_roots(site, signed)):
+        record(site, world, "trust", detail="\n".join(lines))
     site.pin(signed.root, {name: one.root for name, one in signed.approvals.items()})
+
+
+def _newer_roots(site: Site, signed: SignedIndex) -> Iterator[str]:
+    roots = [("", site.root_of_trust(), signed.anchor, signed.root)]
+    known = site.approval_roots()
+    roots += [(name, known.get(name), one.anchor, one.root) for name, one in signed.approvals.items()]
+    for name, before, anchor, newest in roots:
+        if newest not in (before, anchor):
+            versions = [pinned(data, name).version for data in (anchor, newest)]
+            what = f"approval root of {name}" if name else "trust root"
+            yield f"{what}: version {versions[0]} → {versions[1]}, inside a bundle"
 
 
 def _outcome(generation: Generation, before: int) -> Outcome:
@@ -185,7 +204,7 @@ def _stage(
         site.disk.rename(name + TEMPORARY, name)
     site.disk.sync(FRAMES)
     site.replace(index_of(bundle.digest), bundle.signed.data)
-    pin(site, bundle.signed)
+    pin(site, bundle.signed, world)
     generation = Generation(
         number=number,
         content=number,

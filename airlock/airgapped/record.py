@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from airlock.airgapped.site import JOURNAL, Site, locked
-from airlock.airgapped.switch import Surroundings, Unhealthy
+from airlock.airgapped.switch import Surroundings, Unhealthy, Vouched
 from airlock.airgapped.verify import SignedIndex
+from airlock.core.digest import Digest
 from airlock.errors import AirlockError, IntegrityError, TargetError
 from airlock.formats.journal import MAX_JOURNAL, Act, Facts, Line
 
@@ -33,6 +34,15 @@ def facts_of(signed: SignedIndex) -> Facts:
         "index": signed.digest,
         "release": signed.release,
     }
+
+
+def vouched_for(switches: tuple[Act, ...], index: Digest) -> Vouched:
+    """Who stood for a bundle when it was last installed."""
+    told = [act for act in switches if (act.index, act.outcome) == (index, "done") and act.keys]
+    if not told:
+        return Vouched()
+    approvals = [line for line in told[-1].detail.splitlines() if line.startswith("approval by ")]
+    return Vouched(keys=told[-1].keys, approvals="\n".join(approvals))
 
 
 def receive(site: Site, world: Surroundings, signed: SignedIndex) -> None:

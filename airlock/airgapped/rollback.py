@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from airlock.airgapped.install import Outcome, site_errors
+from airlock.airgapped.record import vouched_for
 from airlock.airgapped.site import Site, directory_of, locked
 from airlock.airgapped.status import NOTHING_YET
 from airlock.airgapped.switch import Surroundings, recover, switch
@@ -36,7 +37,7 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
         site.record(generation)
         site.disk.symlink(str(generation.content), directory_of(generation.number))
         site.disk.sync("generations")
-        done = switch(site, "rollback", generation, world)
+        done = switch(site, "rollback", generation, world, vouched_for(site.switches(), generation.index))
         return Outcome(
             before=done.before, after=done.after, version=generation.version, index=generation.index
         )

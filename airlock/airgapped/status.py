@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from airlock.airgapped.record import vouched_for
 from airlock.airgapped.site import Site
+from airlock.airgapped.switch import Vouched
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
 from airlock.formats.journal import Act, Journal
+from airlock.formats.trust_chain import pinned
 
 NOTHING_YET = "install a bundle with `airlock install`"
 
@@ -17,6 +20,13 @@ class Status:
     """The act that made it current; None while that act is not finished."""
     interrupted: Act | None
     """An act that the next command will finish or undo."""
+    vouched: Vouched
+    """Who stood for it when it was installed, as far as the journal says."""
+    demanded: tuple[str, ...]
+    """The approvers without whose approval nothing more is installed here."""
+    root: int
+    """The version of the pinned trust root."""
+    target: str
     fault: IntegrityError | None = None
     """What is wrong with the journal; the rest is then what the records and the sound lines say."""
 
@@ -28,7 +38,23 @@ def status(site: Site) -> Status:
     journal, fault = site.sound_journal()
     acts = [act for act in journal.acts if act.after == generation.number and act.outcome == "done"]
     since = acts[-1] if acts else None
-    return Status(generation=generation, since=since, interrupted=site.intent(), fault=fault)
+    root = site.root_of_trust()
+    return Status(
+        generation=generation,
+        since=since,
+        interrupted=site.intent(),
+        vouched=vouched_for(journal.acts, generation.index),
+        demanded=demanded(site),
+        root=pinned(root, "trust root").version if root else 0,
+        target=site.index(generation.index).target.name,
+        fault=fault,
+    )
+
+
+def demanded(site: Site) -> tuple[str, ...]:
+    """Approvers whose approval every further bundle needs. Raises IntegrityError."""
+    roots = {name: pinned(data, f"approval root of {name}") for name, data in site.approval_roots().items()}
+    return tuple(name for name, root in roots.items() if not root.policy.retired)
 
 
 def history(site: Site) -> tuple[Act, ...]:

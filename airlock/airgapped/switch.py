@@ -44,7 +44,22 @@ class Unhealthy(TargetError):
     """The health check of what was switched to failed; the journal has it."""
 
 
-def switch(site: Site, act: str, to: Generation, world: Surroundings, keys: tuple[str, ...] = ()) -> Act:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """Who stands for what is switched to, for the journal."""
+
+    keys: tuple[str, ...] = ()
+    approvals: str = ""
+    """One line each."""
+
+
+def switch(
+    site: Site,
+    act: str,
+    to: Generation,
+    world: Surroundings,
+    vouched: Vouched = Vouched(),
+) -> Act:
     """Make a staged generation the current one, and keep it if it is healthy. Raises TargetError where it is not; the
     one before is then current again."""
     announced = Act(
@@ -52,7 +67,7 @@ def switch(site: Site, act: str, to: Generation, world: Surroundings, keys: tupl
         time=world.now,
         outcome="",
         user=world.user,
-        keys=keys,
+        keys=vouched.keys,
         file=world.file,
         project=to.project,
         version=to.version,
@@ -60,6 +75,7 @@ def switch(site: Site, act: str, to: Generation, world: Surroundings, keys: tupl
         release=to.release,
         before=site.current(),
         after=to.number,
+        detail=vouched.approvals,
     )
     site.announce(announced)
     site.point_to(to.number)
@@ -75,7 +91,7 @@ def _judge(site: Site, act: Act, world: Surroundings) -> Act:
         judged = replace(act, outcome="done")
         site.conclude(judged)
         return judged
-    judged = replace(act, outcome="reverted", detail=verdict.detail)
+    judged = replace(act, outcome="reverted", detail="\n".join(filter(None, [act.detail, verdict.detail])))
     site.announce(judged)
     _revert(site, judged)
     return judged

@@ -67,7 +67,7 @@ def update(
             raise _nothing_to_update(site)
         check_site(site, signed, choices.allow_downgrade)
         if current.index == signed.digest:
-            return already(site, signed, current)
+            return already(site, signed, current, world)
         for warning in signed.warnings:
             world.reporter.warn(warning)
         supply = restore(SiteFrames(site=site, index=current.index), delta)

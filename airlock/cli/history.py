@@ -168,7 +168,7 @@ def _about(act: "Act") -> list[str]:
     words = [f"{act.before} → {act.after}" if act.after else act.file, act.version]
     if act.removed:
         words.append(_gone(act.removed))
-    if act.index and not act.after:
+    if act.index:
         words.append(short_form(act.index))
     if act.keys:
         words.append(f"signed by {', '.join(key[:8] for key in act.keys)}")

@@ -33,7 +33,12 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     generation = report.generation
     content = f" (content of {generation.content})" if generation.content != generation.number else ""
     print(f"{generation.project} {generation.version}, generation {generation.number}{content}")
-    print(f"  index   {short_form(generation.index)}")
+    print(f"  target  {report.target}")
+    print(f"  aloud   {short_form(generation.index)}")
+    print(f"  signed  {_signers(report)}; trust root version {report.root}")
+    for line in report.vouched.approvals.splitlines():
+        print(f"  given   {line}")
+    print(f"  asked   {', '.join(report.demanded) or 'no approvals'}")
     print(f"  python  {generation.python}")
     print(f"  since   {_since(report)}")
     print(f"  health  {health}")
@@ -51,6 +56,12 @@ def _since(report: "Status") -> str:
     return date(report.since.time)
 
 
+def _signers(report: "Status") -> str:
+    if not report.vouched.keys:
+        return "by whom, the journal does not say"
+    return f"by {', '.join(key[:8] for key in report.vouched.keys)}"
+
+
 def _health(report: "Status", has_check: bool) -> str:
     if report.since is None:
         return "the journal does not say" if report.fault else "not checked yet"
@@ -58,6 +69,8 @@ def _health(report: "Status", has_check: bool) -> str:
 
 
 def _document(report: "Status", health: str) -> dict[str, Any]:
+    from airlock.formats.trust import short_form
+
     generation = report.generation
     return {
         "project": generation.project,
@@ -65,6 +78,12 @@ def _document(report: "Status", health: str) -> dict[str, Any]:
         "generation": generation.number,
         "content": generation.content,
         "index": generation.index,
+        "short": short_form(generation.index),
+        "target": report.target,
+        "signers": list(report.vouched.keys),
+        "approvals": report.vouched.approvals.splitlines(),
+        "demanded": list(report.demanded),
+        "root": report.root,
         "release": generation.release,
         "python": generation.python,
         "since": report.since.time if report.since else None,

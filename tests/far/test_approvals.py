@@ -10,7 +10,9 @@ from tuf.api.metadata import Metadata, Targets
 from airlock.airgapped.accept import accept
 from airlock.airgapped.approvals import Approvals
 from airlock.airgapped.install import install
+from airlock.airgapped.rollback import rollback
 from airlock.airgapped.signatures import signatures
+from airlock.airgapped.status import status
 from airlock.airgapped.update import update
 from airlock.airgapped.verify import verify_signatures
 from airlock.connected.approve import approve
@@ -255,3 +257,20 @@ def test_approvals_are_told_and_a_file_of_them_too() -> None:
     assert alone.index is None and alone.approvals[0].quorum and not alone.approvals[0].quorum.missing
     with pytest.raises(UsageError, match="neither"):
         signatures(Archive(io.BytesIO(archive_of({"delta.json": b""})), "x"))
+
+
+def test_who_signed_and_approved_what_is_running_is_told_even_after_a_rollback(tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    installed(site, APPROVER.inside(RELEASED, APPROVER.keys[1]), YEARS.first.data, APPROVER.demanded)
+    newer = signed(bundle([], version="2.0"), YEARS.a, counter=2)
+    installed(site, APPROVER.inside(newer, APPROVER.keys[0]))
+    keyids = [key.public_key.keyid for key in APPROVER.keys]
+    for expected in (keyids[0], keyids[1]):
+        told = status(site)
+        assert told.vouched.keys and told.root == 1
+        assert told.demanded == ("site-security",)
+        assert f"approval by site-security: 1 of 2 keys ({expected[:8]})" in told.vouched.approvals
+        act = site.switches()[-1]
+        assert (act.keys, act.detail) == (told.vouched.keys, told.vouched.approvals)
+        if expected == keyids[0]:
+            rollback(site, None, later(9))

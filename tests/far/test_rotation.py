@@ -51,6 +51,8 @@ def test_a_site_that_missed_a_root_catches_up(tmp_path: Path) -> None:
     newer = bundle([file_item("share/a.txt", b"2")], version="2.0")
     installed(site, signed(newer, YEARS.b, roots=YEARS.all, counter=2))
     assert site.root_of_trust() == YEARS.third.data
+    told = [act.detail for act in site.journal().acts if act.act == "trust"]
+    assert told == ["trust root: version 1 → 3, inside a bundle"]
     last = bundle([file_item("share/a.txt", b"3")], version="3.0")
     installed(site, signed(last, YEARS.b, counter=3))
 
