@@ -1,5 +1,6 @@
 """`airlock rollback`: the content of an earlier generation, as a new one. Needs no media."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -8,10 +9,11 @@ from pathlib import Path
 from airlock.airgapped.install import Outcome, site_errors
 from airlock.airgapped.record import vouched_for
 from airlock.airgapped.site import Site, directory_of, locked
-from airlock.airgapped.status import NOTHING_YET
+from airlock.airgapped.status import NOTHING_YET, demanded
 from airlock.airgapped.switch import Surroundings, recover, switch
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.generation import Generation
+from airlock.formats.trust_chain import pinned
 from airlock.storage.tree_scan import drift
 
 _NAMED = 5
@@ -33,6 +35,8 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
                 before=current.number, after=current.number, version=current.version, index=current.index
             )
         _check(site, earlier)
+        for warning in _no_longer_vouched(site, earlier):
+            world.reporter.warn(warning)
         generation = replace(earlier, number=site.next_number())
         site.record(generation)
         site.disk.symlink(str(generation.content), directory_of(generation.number))
@@ -57,6 +61,26 @@ def _earlier(site: Site, current: Generation) -> int:
     if earlier := site.earlier(current):
         return earlier[0]
     raise TargetError(str(site.root), "no earlier generation to go back to", hint=_choice(site, current))
+
+
+def _no_longer_vouched(site: Site, earlier: Generation) -> Iterator[str]:
+    """What would keep its bundle from being installed today. It was accepted here once, so it is no reason not to go back."""
+    vouched = vouched_for(site.switches(), earlier.index)
+    what = f"version {earlier.version}, which this goes back to,"
+    if root := site.root_of_trust():
+        valid = pinned(root, "trust root").signed.roles["targets"]
+        left = [key for key in vouched.keys if key in valid.keyids]
+        if vouched.keys and len(left) < valid.threshold:
+            gone = ", ".join(key[:8] for key in vouched.keys if key not in valid.keyids)
+            revoked = (
+                f"was signed by keys that are revoked since: {gone}"
+                if gone
+                else "has too few signatures today"
+            )
+            yield f"{what} {revoked}"
+    for name in demanded(site):
+        if not any(line.startswith(f"approval by {name}: ") for line in vouched.approvals.splitlines()):
+            yield f"{what} was not approved by {name}, whose approval is demanded now"
 
 
 def _choice(site: Site, current: Generation) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tuf.api.metadata import Metadata, Root
 
 from airlock.airgapped.accept import accept
 from airlock.airgapped.preflight import required_approvals, trusted_root
+from airlock.airgapped.rollback import rollback
 from airlock.airgapped.update import update
 from airlock.connected.key import put_signature
 from airlock.connected.trust import RoleChange, Rotation, Terms, add_signature, changes, make_root, next_root
@@ -32,6 +34,7 @@ from tests.far.bundles import (
 )
 from tests.far.test_update import giving
 from tests.far.years import (
+    APPROVER,
     PLAIN,
     SAME,
     YEAR,
@@ -43,6 +46,7 @@ from tests.far.years import (
     rotated,
     signed,
 )
+from tests.near_side import Recorder
 
 
 def test_a_site_that_missed_a_root_catches_up(tmp_path: Path) -> None:
@@ -297,3 +301,15 @@ def test_the_roots_between_are_found_beside_the_one_that_is_named(tmp_path: Path
     site = site_at(tmp_path / "site")
     installed(site, signed(PLAIN, YEARS.a), YEARS.first.data)
     assert accept(site, links_of_files([newest]), {}, WORLD) == ["trust root: version 3"]
+
+
+def test_a_rollback_to_what_a_revoked_key_signed_goes_back_and_warns(tmp_path: Path) -> None:
+    site, recorder = site_at(tmp_path / "site"), Recorder()
+    installed(site, signed(PLAIN, YEARS.a), YEARS.first.data)
+    newer = bundle([file_item("share/a.txt", b"2")], version="2.0")
+    installed(site, signed(newer, YEARS.b, roots=YEARS.all, counter=2))
+    accept(site, {}, APPROVER.demanded, WORLD)
+    assert rollback(site, None, replace(later(9), reporter=recorder)).version == "1.0"
+    (revoked, unapproved) = recorder.warnings
+    assert "signed by keys that are revoked since: " + YEARS.a.public_key.keyid[:8] in revoked
+    assert "not approved by site-security" in unapproved
