@@ -5,16 +5,18 @@ be written (another's root, a read-only medium, a full disk, a broken journal) t
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Unpack
 
 from airlock.airgapped.site import JOURNAL, Site, locked
 from airlock.airgapped.switch import Surroundings, Unhealthy, Vouched
-from airlock.airgapped.verify import SignedIndex
-from airlock.core.digest import Digest
+from airlock.airgapped.verify import INDEX, SignedIndex
+from airlock.core.canonical_json import MAX_SIZE
+from airlock.core.digest import Digest, digest_of
 from airlock.errors import AirlockError, IntegrityError, TargetError
 from airlock.formats.journal import MAX_JOURNAL, Act, Facts, Line
+from airlock.storage.archive import Archive
 
 _REFUSALS = MAX_JOURNAL // 2
 """Bytes of a journal from which on it has no room for refusals: whoever has them repeated shall not fill what acts need."""
@@ -48,7 +50,8 @@ def vouched_for(switches: tuple[Act, ...], index: Digest) -> Vouched:
 def receive(site: Site, world: Surroundings, signed: SignedIndex) -> None:
     """Write down, once, that a bundle came here whose signatures hold. The caller holds the lock."""
     if not any((act.act, act.index) == ("receive", signed.digest) for act in site.journal().acts):
-        record(site, world, "receive", **facts_of(signed))
+        facts: Facts = {**facts_of(signed), "detail": world.volumes}
+        record(site, world, "receive", **facts)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,12 @@ class Known:
     """What is known of a bundle by the time that it is refused."""
 
     signed: SignedIndex | None = None
+    index: Digest | None = None
+    """Of its index, whoever signed that."""
+
+    def look_at(self, archive: Archive) -> None:
+        with suppress(IntegrityError):
+            self.index = digest_of(archive.read(INDEX, MAX_SIZE))
 
 
 @contextmanager
@@ -82,7 +91,9 @@ def _record_refusal(site: Site, world: Surroundings, act: str, error: AirlockErr
         return
     outcome = "failed" if isinstance(error.__cause__, OSError) else "refused"
     facts: Facts = facts_of(known.signed) if known.signed else {}
-    facts |= {"outcome": outcome, "detail": str(error)}
+    if known.index:
+        facts["index"] = known.index
+    facts |= {"outcome": outcome, "detail": "\n".join(filter(None, [str(error), world.volumes]))}
     try:
         with locked(site, act):
             record(site, world, act, **facts)

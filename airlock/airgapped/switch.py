@@ -38,6 +38,8 @@ class Surroundings:
     """Who is at the machine, for the journal."""
     file: str = ""
     """The name of the file that was carried here, for the journal."""
+    volumes: str = ""
+    """Of which set of volumes it was read, if it was, for the journal."""
 
 
 class Unhealthy(TargetError):

@@ -33,6 +33,21 @@ def carried(paths: Sequence[Path]) -> Iterator[Carried]:
         yield carried_by(volumes)
 
 
+def names_of(paths: Sequence[Path]) -> tuple[str, str]:
+    """The name of the file, and which set of volumes it lies on, if it does. Never raises for what is damaged or gone."""
+    from airlock.errors import AirlockError
+    from airlock.storage.volume_set import open_set
+
+    try:
+        if is_set(paths):
+            with closing(open_set(paths)) as volumes:
+                count = volumes.table.count
+                return volumes.table.name, f"from {count} volumes, set {volumes.identity}"
+    except (OSError, AirlockError):
+        pass
+    return paths[0].name, ""
+
+
 def carried_by(volumes: "VolumeSet") -> Carried:
     from airlock.storage.volume_set import VolumeStream
 

@@ -12,6 +12,7 @@ from airlock.cli.session import Session, print_json
 if TYPE_CHECKING:
     from airlock.airgapped.approvals import Approvals
     from airlock.airgapped.install import Choices, Outcome
+    from airlock.airgapped.record import Known
     from airlock.airgapped.site import Site
     from airlock.airgapped.switch import Surroundings
     from airlock.airgapped.verify import SignedBundle
@@ -102,16 +103,19 @@ def read_trust_root(path: Path) -> bytes:
     return read_root(path)
 
 
-def world_of(session: Session, carried: Path | None = None) -> "Surroundings":
-    """`carried` is the file that a command is about."""
+def world_of(session: Session, carried: Sequence[Path] = ()) -> "Surroundings":
+    """`carried` is the file that a command is about, or its volumes."""
     from airlock.airgapped.switch import Surroundings
+    from airlock.cli.carried import names_of
 
+    file, volumes = names_of(carried) if carried else ("", "")
     return Surroundings(
         now=session.now(),
         environment=session.environment,
         reporter=session.reporter,
         user=session.user(),
-        file=carried.name if carried else "",
+        file=file,
+        volumes=volumes,
     )
 
 
@@ -160,7 +164,7 @@ def opened_archive(file: "Carried", *, delta: bool) -> "Archive":
 
 @contextmanager
 def signed(
-    paths: Sequence[Path], root: bytes, session: Session, approvals: "Approvals"
+    paths: Sequence[Path], root: bytes, session: Session, approvals: "Approvals", known: "Known"
 ) -> "Iterator[SignedBundle]":
     """The bundle at `paths`, a file or the volumes of one, whose warnings were told. Its frames are checked when they are read."""
     from airlock.airgapped.verify import verify_signatures
@@ -168,7 +172,9 @@ def signed(
 
     with carried(paths) as file:
         archive = opened_archive(file, delta=False)
+        known.look_at(archive)
         bundle = verify_signatures(archive, root, session.now(), approvals)
+        known.signed = bundle.signed
         for warning in bundle.signed.warnings:
             session.reporter.warn(warning)
         yield bundle

@@ -29,14 +29,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         world_of,
     )
 
-    world = world_of(session, arguments.bundle[0])
+    world = world_of(session, arguments.bundle)
     with (
         opened(arguments.root) as site,
         refusals_recorded(site, world, "install", trial=arguments.dry_run) as known,
         approvals_for(arguments, site) as approvals,
-        signed(arguments.bundle, root_for(site, arguments.trust), session, approvals) as bundle,
+        signed(arguments.bundle, root_for(site, arguments.trust), session, approvals, known) as bundle,
     ):
-        known.signed = bundle.signed
         choices = choices_of(arguments, approvals)
         if arguments.dry_run:
             tell_plan(plan(bundle, site, choices, world), arguments.json)

@@ -30,14 +30,15 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         world_of,
     )
 
-    world = world_of(session, arguments.delta[0])
+    world = world_of(session, arguments.delta)
     with (
         opened(arguments.root) as site,
-        refusals_recorded(site, world, "update"),
+        refusals_recorded(site, world, "update") as known,
         carried(arguments.delta) as file,
         approvals_for(arguments, site) as approvals,
     ):
         delta = opened_archive(file, delta=True)
+        known.look_at(delta)
         root = root_for(site, arguments.trust)
         outcome = update(delta, root, site, delta_supply, choices_of(arguments, approvals), world)
         tell_outcome(outcome, "updated to", arguments.json)

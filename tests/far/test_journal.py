@@ -77,6 +77,7 @@ def test_a_refusal_is_written_down_and_changes_nothing_else(
     line = last(media / "site")
     assert (line.act, line.outcome) == (command[0], "refused")
     assert words in line.detail
+    assert (line.index is None) == (command[0] == "rollback"), "what was refused is named"
     assert line.file == (command[1] if len(command) > 1 else "")
 
 

@@ -10,6 +10,7 @@ import pytest
 from airlock.connected.build import Workshop, build
 from airlock.connected.delta import delta, side_of
 from airlock.core.reporter import Silent
+from airlock.storage.journal import read_journal
 from tests.commands import Shell
 from tests.far.bundles import NOW, Trust, bundle, file_item, signed
 from tests.media.sets import flip, noise, share_offset
@@ -66,6 +67,9 @@ def test_five_discs_of_which_one_is_lost_and_one_is_damaged(place: Place) -> Non
     assert (place.folder / "again.airlock").read_bytes() == original
     place.shell.airlock("install", *folders, "--root", "site", "--trust", "trust.json")
     assert (place.folder / "site/current/share/noise").read_bytes() == noise(150_000)
+    receive, install = read_journal(place.folder / "site/state/journal.jsonl").acts
+    assert receive.file == install.file == "gateway.airlock"
+    assert receive.detail.startswith("from 5 volumes, set sha256:")
 
 
 def test_a_set_is_used_as_the_file_is(place: Place) -> None:
