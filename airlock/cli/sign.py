@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airlock.storage.archive import Archive
 
 _DAY = 86_400
+_DAYS = 365
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ROOT.JSON",
         help="the trust root, carried with every version that lies beside it (default: trust-root.json, if it is here)",
     )
-    parser.add_argument("--expires-days", type=days, default=365, metavar="N", help="default: 365")
+    parser.add_argument("--expires-days", type=days, metavar="N", help=f"default: {_DAYS}")
     parser.add_argument(
         "--counter", type=int, metavar="N", help="the release counter, which must grow (default: the clock)"
     )
@@ -58,7 +59,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     statement = Statement(
         counter=session.now_in_milliseconds() if arguments.counter is None else arguments.counter,
         fixed=arguments.counter is not None,
-        expires=now + arguments.expires_days * _DAY,
+        expires=now + (arguments.expires_days or _DAYS) * _DAY,
+        fixed_expiry=arguments.expires_days is not None,
         made=now,
         anew=arguments.anew,
     )
@@ -66,8 +68,14 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with open_to_sign(arguments.file) as stream, replacing(output) as out:
         signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
     session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
+    if statement.fixed and signed.before is not None and signed.counter < signed.before:
+        session.reporter.warn(
+            f"--counter is lower than {signed.before}, with which {arguments.file} was signed: sites that installed that refuse this"
+        )
     for text in _warnings(signed, signer.public_key.keyid):
         session.reporter.warn(text)
+    if signed.again:
+        session.reporter.note("signed with this key already")
     if signed.quorum is None:
         session.reporter.note("no trust-root.json here: sites that lack a root will not find it in this file")
     if signed.quorum and signed.quorum.missing:

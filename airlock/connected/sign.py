@@ -44,6 +44,8 @@ class Statement:
     fixed: bool
     expires: int
     made: int | None = None
+    fixed_expiry: bool = False
+    """Whether the expiry was asked for too, and must then hold, to the day."""
     anew: bool = False
     """Whether what others signed is left behind; so it is where that has expired."""
 
@@ -58,6 +60,10 @@ class Signed:
     """How far the signatures are, by the newest complete root of those given and those in the file; None where there is none."""
     void: tuple[str, ...]
     """Whose approvals were taken out, since they speak of another release counter."""
+    before: int | None = None
+    """The release counter of the statement that was in the file, None where there was none."""
+    again: bool = False
+    """Whether the key had signed this very statement before."""
     taken_out: int | None = None
     """The version of the root since which the signer's key is no release key any more."""
 
@@ -75,7 +81,9 @@ def sign(
     index = archive.read(_INDEX, MAX_SIZE)
     chain = complete_chain(roots, links_in([archive], ""))
     newest = chain[-1] if chain else None
-    metadata = _metadata(archive, index, signer, statement, newest if roots else None)
+    present = _present(archive)
+    metadata = _metadata(archive, present, index, signer, statement, newest if roots else None)
+    again = metadata is present and _signed_by(metadata, signer)
     put_signature(metadata, signer)
     void = tuple(_void(archive, metadata.signed.version))
     trust = {root_link(root.version): root.data for root in roots}
@@ -91,16 +99,22 @@ def sign(
         signers=tuple(sorted(metadata.signatures)),
         quorum=quorum(metadata, newest.signed, "targets", "release keys") if newest else None,
         void=void,
+        before=present.signed.version if present else None,
+        again=again,
         taken_out=taken_out(chain, signer.public_key.keyid),
     )
 
 
 def _metadata(
-    archive: Archive, index: bytes, signer: Signer, statement: Statement, trusted: TrustedRoot | None
+    archive: Archive,
+    present: Metadata[Targets] | None,
+    index: bytes,
+    signer: Signer,
+    statement: Statement,
+    trusted: TrustedRoot | None,
 ) -> Metadata[Targets]:
     path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
     target = TargetFile.from_data(path, index, ["sha256"])
-    present = _present(archive)
     if present is None or _begins(present, signer, statement, trusted):
         counter = statement.counter
         if present and not statement.fixed and _signed_by(present, signer):
@@ -118,14 +132,30 @@ def _metadata(
         raise IntegrityError(
             archive.where, "the signatures in it are for another index", hint="build it again"
         )
-    if statement.fixed and present.signed.version != statement.counter:
+    _check_asked(present.signed, statement)
+    return present
+
+
+def _check_asked(present: Targets, statement: Statement) -> None:
+    """What was asked for by name must be what others signed. Raises UsageError."""
+    hint = "leave it out to sign what they signed, or begin with --anew: they have to sign again"
+    if statement.fixed and present.version != statement.counter:
         raise UsageError(
             "--counter",
             "others signed it with another release counter",
-            expected=str(present.signed.version),
+            expected=str(present.version),
             found=str(statement.counter),
+            hint=hint,
         )
-    return present
+    expires = moment(statement.expires).date()
+    if statement.fixed_expiry and present.expires.date() != expires:
+        raise UsageError(
+            "--expires-days",
+            "others signed it with another expiry",
+            expected=present.expires.date().isoformat(),
+            found=expires.isoformat(),
+            hint=hint,
+        )
 
 
 def _present(archive: Archive) -> Metadata[Targets] | None:

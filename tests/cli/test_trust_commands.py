@@ -237,3 +237,24 @@ def test_who_signs_first_is_told_that_copies_cannot_be_joined(
     assert told in capsys.readouterr().err
     assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
     assert told not in capsys.readouterr().err
+
+
+def test_who_joins_a_statement_cannot_ask_for_another(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("sign b.airlock --key release.key --counter 9 --expires-days 30", capsys)
+    before = (desk / "b.airlock").read_bytes()
+    for option in ("--expires-days 31", "--counter 10"):
+        assert cli.main(f"sign b.airlock --key other.key {option}".split()) == 2
+        said = capsys.readouterr().err
+        assert (
+            said.startswith(f"error: {option.split()[0]}: others signed it with another") and "--anew" in said
+        )
+    assert (desk / "b.airlock").read_bytes() == before
+    run("sign b.airlock --key other.key --counter 9 --expires-days 30", capsys)
+    assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
+    assert "signed with this key already" in capsys.readouterr().err
+
+
+def test_a_counter_that_goes_back_is_warned_of(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for counter, warned in ((9, False), (9, False), (8, True)):
+        assert cli.main(["sign", "b.airlock", "--key", "release.key", "--counter", str(counter)]) == 0
+        assert ("--counter is lower than 9" in capsys.readouterr().err) is warned
