@@ -45,13 +45,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.key import passphrase_of, signer_of
-    from airlock.cli.sign import open_to_sign, roots_at, to_be_signed
+    from airlock.cli.sign import check_writable, open_to_sign, roots_at, to_be_signed
     from airlock.connected.approve import approve
     from airlock.storage.archive import Archive, rewrite
     from airlock.storage.atomic import replacing, write_atomically
     from airlock.storage.regular import open_regular
 
     roots = roots_at(arguments.trust, session)
+    hint = "write the approval elsewhere with --detached FILE"
+    check_writable(arguments.detached or arguments.file, hint)
     signer = signer_of(arguments.key, passphrase_of(arguments), session)
     now, out = session.now(), arguments.detached
     with ExitStack() as stack:

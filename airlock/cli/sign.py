@@ -1,6 +1,7 @@
 """`airlock sign`: sign a bundle or delta."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         expected = f"from 1 to {MAX_COUNTER}"
         raise UsageError("--counter", "out of range", expected=expected, found=str(arguments.counter))
     roots = roots_beside(arguments.trust, session)
+    output = arguments.output or arguments.file
+    check_writable(output, "write the signed file elsewhere with -o FILE")
     signer = signer_of(arguments.key, passphrase_of(arguments), session)
     now = session.now()
     statement = Statement(
@@ -64,7 +67,6 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         made=now,
         anew=arguments.anew,
     )
-    output = arguments.output or arguments.file
     with open_to_sign(arguments.file) as stream, replacing(output) as out:
         signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
     session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
@@ -94,6 +96,15 @@ def open_to_sign(path: Path) -> "BinaryIO":
         hint = "sign the bundle before `airlock split`; `airlock join` makes it out of its volumes"
         raise UsageError(str(path), "a folder", expected="a bundle or a delta", hint=hint)
     return path.open("rb")
+
+
+def check_writable(path: Path, hint: str) -> None:
+    """Before anybody is asked for a passphrase. Raises UsageError where the file cannot be replaced, as on a disc."""
+    from airlock.errors import UsageError
+
+    folder = path.absolute().parent
+    if folder.exists() and not os.access(folder, os.W_OK):
+        raise UsageError(str(path), "lies where nothing can be written", hint=hint)
 
 
 def to_be_signed(stream: "BinaryIO", path: Path, *, changed: bool = True) -> "Archive":

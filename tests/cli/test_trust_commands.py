@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,3 +259,29 @@ def test_a_counter_that_goes_back_is_warned_of(desk: Path, capsys: pytest.Captur
     for counter, warned in ((9, False), (9, False), (8, True)):
         assert cli.main(["sign", "b.airlock", "--key", "release.key", "--counter", str(counter)]) == 0
         assert ("--counter is lower than 9" in capsys.readouterr().err) is warned
+
+
+HINTS_FOR_A_DISC = {
+    "sign disc/b.airlock --key locked.key": "elsewhere with -o FILE",
+    "approve disc/b.airlock --key locked.key --trust quality.json": "elsewhere with --detached FILE",
+}
+
+
+@pytest.mark.parametrize("command", list(HINTS_FOR_A_DISC))
+def test_a_disc_that_cannot_be_written_is_told_of_before_the_passphrase_is_asked(
+    desk: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "secret").write_text("secret\n")
+    run("key new locked --passphrase-file secret", capsys)
+    disc = desk / "disc"
+    disc.mkdir()
+    (disc / "b.airlock").write_bytes(PLAIN)
+    disc.chmod(0o555)
+    if os.access(disc, os.W_OK):
+        pytest.skip("whoever runs this may write everywhere")
+    try:
+        assert cli.main(command.split()) == 2
+    finally:
+        disc.chmod(0o755)
+    said = capsys.readouterr().err
+    assert "nothing can be written" in said and HINTS_FOR_A_DISC[command] in said and "passphrase" not in said
