@@ -23,11 +23,20 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         report = status(site)
         has_check = site.index(report.generation.index).health is not None
     health = _health(report, has_check)
-    if report.fault:
-        session.reporter.warn(f"{report.fault}; this is what the records say. {report.fault.hint}")
     if arguments.json:
         print_json(_document(report, health))
-        return
+    else:
+        _tell(report, health)
+    if report.interrupted and not arguments.json:
+        session.reporter.warn(
+            f"the {report.interrupted.act} of generation {report.interrupted.after} was interrupted, or is under way"
+        )
+    if report.fault:
+        session.reporter.warn("this is what the records say, for the journal is not whole")
+        raise report.fault
+
+
+def _tell(report: "Status", health: str) -> None:
     from airlock.formats.trust import short_form
 
     generation = report.generation
@@ -42,10 +51,6 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     print(f"  python  {generation.python}")
     print(f"  since   {_since(report)}")
     print(f"  health  {health}")
-    if report.interrupted:
-        session.reporter.warn(
-            f"the {report.interrupted.act} of generation {report.interrupted.after} was interrupted, or is under way"
-        )
 
 
 def _since(report: "Status") -> str:

@@ -48,7 +48,7 @@ def _second(ground: Ground) -> None:
     assert code == 0, said
 
 
-@attack(_FAMILY, "does not follow from the line before")
+@attack(_FAMILY, "was changed")
 def journal_line_edited(ground: Ground) -> list[Command]:
     """the release counter in a line was made smaller"""
     lines = _lines(ground)
@@ -80,7 +80,7 @@ def journal_line_twice(ground: Ground) -> list[Command]:
     return _told(ground)
 
 
-@attack(_FAMILY, "does not know of generation")
+@attack(_FAMILY, "it was removed")
 def journal_removed(ground: Ground) -> list[Command]:
     """the journal is gone, so that an older release would be new and generations would be of nobody"""
     _second(ground)

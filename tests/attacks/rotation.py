@@ -96,7 +96,7 @@ def release_by_a_key_that_its_own_root_revokes(ground: Ground) -> list[Command]:
     return ground.everywhere(_carried(ground, v2=_next(ground, release=gone).data))
 
 
-@attack(_FAMILY, "not the trust root that this site pinned")
+@attack(_FAMILY, "not signed by enough trusted keys")
 def older_root_given_by_hand(ground: Ground) -> list[Command]:
     """the first root, whose release key was revoked since, is given with --trust"""
     gone = RoleChange(add=(signer().public_key,), remove=(ground.keys.release.public_key.keyid,))

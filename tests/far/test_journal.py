@@ -252,10 +252,10 @@ def test_a_journal_that_was_removed_is_told_and_not_begun_anew(
         err = capsys.readouterr().err
         assert err.count("there are generations but no journal: it was removed") == 1
         assert "--restart" in err
-    assert cli.main(["status", "--root", "site"]) == 0
+    assert cli.main(["status", "--root", "site"]) == 5
     out, err = capsys.readouterr()
     assert "gateway 1.0, generation 1" in out
-    assert "no journal: it was removed; this is what the records say" in err
+    assert "no journal: it was removed" in err and "what the records say" in err
     assert not (media / "site" / JOURNAL).exists()
 
 
@@ -272,7 +272,7 @@ def test_a_changed_line_is_named_once_and_what_stands_before_it_shown(
     assert err.count("line 3: was changed") == 1
     assert cli.main(["rollback", "--root", "site"]) == 5
     assert capsys.readouterr().err.count("line 3: was changed") == 1
-    assert cli.main(["status", "--root", "site"]) == 0
+    assert cli.main(["status", "--root", "site"]) == 5
     out, err = capsys.readouterr()
     assert "gateway 2.0, generation 2" in out and err.count("line 3: was changed") == 1
 
