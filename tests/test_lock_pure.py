@@ -181,3 +181,11 @@ def test_another_version_of_python(index: Index, usual: bytes, tmp_path: Path) -
     other = Shell(directory=directory, environment={**shell.environment, "PYTHONPATH": paths})
     other.good(str(python), "-m", "airlock", "lock", "-q")
     assert (directory / "airlock.lock").read_bytes() == usual
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_number_of_threads_changes_nothing(
+    usual: bytes, index: Index, tmp_path: Path, count: int
+) -> None:
+    code = f"import airlock.kinds.wheel.client as client\nclient.WORKERS = {count}"
+    assert lock(tmp_path / "project", index, code=code) == usual

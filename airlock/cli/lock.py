@@ -47,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let this pin move (may be repeated)",
     )
     parser.add_argument("--only", action="store_true", help="with -P: fail if anything else would move")
+    parser.add_argument(
+        "--exhaustive",
+        action="store_true",
+        help="try every release, also in long runs of them that look to be in vain",
+    )
     add_level(parser, "for this lock's bundles (default: what the lock has)")
     parser.add_argument(
         "--codecs",
@@ -66,7 +71,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     manifest: Path = arguments.manifest
     lockfile = manifest.with_suffix(".lock")
     request = request_for(manifest, lockfile, session, _upgrade(arguments))
-    request = replace(request, level=arguments.level, codecs=arguments.codecs)
+    request = replace(
+        request, level=arguments.level, codecs=arguments.codecs, exhaustive=arguments.exhaustive
+    )
     if arguments.check:
         return _check(request, lockfile, arguments.json, session)
     return _lock(request, lockfile, arguments, session)

@@ -34,6 +34,8 @@ class LockRequest:
     """The set of codecs; None for that of the previous lock, or the largest at hand."""
     doubtful: bool = False
     """The previous pins contradict each other, or the manifest: they are where to start from, and no answer."""
+    exhaustive: bool = False
+    """Take no short cut past releases that are likely in vain."""
     now: datetime | None = None
     """What a cooldown is reckoned from where the previous lock has no instant for it."""
 
@@ -134,6 +136,7 @@ def _pin(
             previous=request.previous,
             upgrade=request.upgrade,
             cutoff=cutoff,
+            exhaustive=request.exhaustive,
         )
     )
 

@@ -30,7 +30,8 @@ class Web(Protocol):
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Ask for a small document; answers may come from the HTTP cache. Any status below 500 is a Reply; raises
         FetchError where the host cannot be reached or keeps failing. Where a `Range` was asked for and the server ignores it,
-        the Reply has status 200 and no body, so that nobody loads a large file into memory by mistake."""
+        the Reply has status 200 and no body, so that nobody loads a large file into memory by mistake. `Cache-Control` in
+        `headers` keeps the answer out of the HTTP cache, for who keeps it elsewhere."""
 
     def download(self, url: str, start: int = 0) -> AbstractContextManager[Download]:
         """Ask for a large file from offset `start` (bytes). Raises FetchError for any status but 200 and 206."""

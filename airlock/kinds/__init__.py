@@ -59,6 +59,8 @@ class PinRequest:
     upgrade: Upgrade
     cutoff: Cutoff | None = None
     """The answer of `Packages.cutoff`."""
+    exhaustive: bool = False
+    """Take no short cut past releases that are likely in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,7 @@ class Network:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         wanted = dict(headers or {})
         ranged = any(name.lower() == "range" for name in wanted)
-        with self._asking(url, wanted, cached=not ranged) as response:
+        with self._asking(url, wanted, cached=not (ranged or "Cache-Control" in wanted)) as response:
             ignored = ranged and response.status_code == 200
             return Reply(
                 status=response.status_code,
@@ -159,6 +159,20 @@ class Network:
 
 class _Session(requests.Session):
     """requests keeps a login back where a redirect leads to another host; here one may not lead out of TLS either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[tuple[str, str, str], Any] = {}
+
+    def merge_environment_settings(  # type: ignore[override]  # the rest is passed on as it comes
+        self, url: str, *given: Any
+    ) -> Any:
+        """Proxies and certificates of the environment, worked out once for each host and not for each request."""
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc, repr(given))
+        if key not in self._settings:
+            self._settings[key] = super().merge_environment_settings(url, *given)
+        return dict(self._settings[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)

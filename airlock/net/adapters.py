@@ -2,11 +2,15 @@
 for a server without end.
 """
 
+import os
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,7 +110,21 @@ class Trusting(HTTPAdapter):
 
 
 class Pages(SeparateBodyFileCache):
-    """A cache may be deleted at any time, also in part: an answer without its body is none."""
+    """A cache may be deleted at any time, also in part: an answer without its body is none. Files take the place of others
+    whole, so that nobody needs a lock, and stand in one level of folders."""
+
+    def _fn(self, name: str) -> str:
+        hashed = self.encode(name)
+        return str(Path(self.directory) / hashed[:2] / hashed)
+
+    def _write(self, path: str, data: bytes) -> None:
+        place = Path(path)
+        with suppress(OSError):  # what cannot be kept is asked for again
+            place.parent.mkdir(self.dirmode, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=place.parent)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            Path(name).replace(place)
 
     def get(self, key: str) -> bytes | None:
         body = self.get_body(key)

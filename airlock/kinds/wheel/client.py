@@ -8,18 +8,21 @@ from typing import Self, TypeVar
 
 from packaging.utils import NormalizedName
 
+from airlock.core.web import Reply
 from airlock.errors import FetchError, ResolutionError
 from airlock.kinds import NearSide
 from airlock.kinds.wheel.attestations import read_publisher
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata, read_metadata
-from airlock.kinds.wheel.releases import WheelFile
+from airlock.kinds.wheel.parsed import Parsed
+from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile
 from airlock.kinds.wheel.section import DEFAULT, PythonSection
 from airlock.kinds.wheel.simple import ACCEPT, Page, absent, read_page
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-WORKERS = 20
+WORKERS = 16
+"""Requests at a time."""
 Outcome = Metadata | Unusable
 """Metadata, or why there is none to follow."""
 
@@ -29,6 +32,7 @@ class IndexClient:
 
     def __init__(self, near: NearSide, section: PythonSection, indexes: Mapping[str, str]) -> None:
         self._near, self._section, self._indexes = near, section, indexes
+        self._parsed = Parsed(near.cache)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="index")
         self._lock = threading.Lock()
         self._closing = False
@@ -52,6 +56,10 @@ class IndexClient:
     def page(self, name: NormalizedName) -> Future[Page]:
         return self._once(self._pages, name, self._read_page)
 
+    def releases(self, page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
+        """What the target can use of a page."""
+        return self._parsed.releases(page, name, wanted)
+
     def metadata(self, file: WheelFile) -> Future[Outcome]:
         return self._once(self._metadata, file, self._read_metadata)
 
@@ -71,8 +79,8 @@ class IndexClient:
     def _read_page(self, name: NormalizedName) -> Page:
         """The page of the one index that has the project. Raises ResolutionError where more than one has."""
         indexes = self._section.indexes_of(name)
-        pages = [fetch_page(name, index, self._indexes, self._near) for index in indexes]
-        having = [page for page in pages if page.rows]
+        pages = [fetch_page(name, index, self._indexes, self._near, self._parsed.page) for index in indexes]
+        having = [page for page in pages if page.head.has_files]
         if len(having) > 1:
             raise _confused(name, having)
         return having[0] if having else pages[0]
@@ -118,7 +126,13 @@ def index_url(index: str, indexes: Mapping[str, str], near: NearSide) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def fetch_page(name: NormalizedName, index: str, indexes: Mapping[str, str], near: NearSide) -> Page:
+def fetch_page(
+    name: NormalizedName,
+    index: str,
+    indexes: Mapping[str, str],
+    near: NearSide,
+    read: Callable[[Reply, str, str], Page] = read_page,
+) -> Page:
     """The page of one project; empty where the index does not have it (404, 410). Raises FetchError."""
     reply = near.web.get(f"{index_url(index, indexes, near)}{name}/", {"Accept": ACCEPT})
     where = f"index {index}: {name}"
@@ -130,4 +144,4 @@ def fetch_page(name: NormalizedName, index: str, indexes: Mapping[str, str], nea
             f"AIRLOCK_INDEX_{index.upper().replace('-', '_')}_PASSWORD"
         )
         raise FetchError(where, "the server refused", found=f"HTTP status {reply.status}", hint=hint)
-    return read_page(reply, index, where)
+    return read(reply, index, where)

@@ -77,7 +77,7 @@ class Explainer:
         specifiers = self.provider.specifiers(name, asked)
         admits = _Admits(specifiers.values())
         page = self.shelf.client.page(name).result()
-        if not page.rows:
+        if not page.head.has_files:
             return (
                 f"{name} is not on the index {page.index!r}",
                 "check the spelling, or name its index in [python.sources]",

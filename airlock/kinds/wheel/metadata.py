@@ -23,8 +23,8 @@ from airlock.errors import IntegrityError
 from airlock.kinds import NearSide
 from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.releases import WheelFile, parsed_version
-from airlock.kinds.wheel.remote import RangesIgnored, RemoteFile, metadata_in
-from airlock.storage.atomic import write_atomically
+from airlock.kinds.wheel.remote import MAX_METADATA, RangesIgnored, RemoteFile, metadata_in
+from airlock.storage.cachefile import read_checked, write_checked
 
 
 class Unusable(Exception):
@@ -45,21 +45,17 @@ def read_metadata(file: WheelFile, near: NearSide) -> bytes:
     place = _place(file.index, file.digest, near.cache)
     if place is None:
         return _fetch(file, near)
-    try:
-        return place.read_bytes()
-    except FileNotFoundError:
+    data = read_checked(place, MAX_METADATA)
+    if data is None:
         data = _fetch(file, near)
-        write_atomically(place, data)
-        return data
+        write_checked(place, data)
+    return data
 
 
 def cached(file: WheelFile, cache: Path) -> bytes | None:
     """The METADATA of a wheel, if it was read before."""
     place = _place(file.index, file.digest, cache)
-    try:
-        return place.read_bytes() if place else None
-    except FileNotFoundError:
-        return None
+    return read_checked(place, MAX_METADATA) if place else None
 
 
 def forget(index: str, digest: Digest, cache: Path) -> None:
@@ -92,7 +88,7 @@ def _fetch(file: WheelFile, near: NearSide) -> bytes:
 
 def _beside(file: WheelFile, near: NearSide) -> bytes | None:
     """None where the index advertises what it does not have, as mirrors do."""
-    reply = near.web.get(file.url + ".metadata")
+    reply = near.web.get(file.url + ".metadata", {"Cache-Control": "no-store"} if file.digest else None)
     if reply.status != 200:
         return None
     found = hashlib.sha256(reply.body).hexdigest()
@@ -104,8 +100,7 @@ def _beside(file: WheelFile, near: NearSide) -> bytes | None:
 
 def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object) -> Metadata:
     """Raises Unusable."""
-    headers = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n\n"
-    raw, _ = parse_email(headers)
+    raw, _ = parse_email(telling(data))
     if canonicalize_name(raw.get("name", "")) != name or parsed_version(raw.get("version", "")) != version:
         raise Unusable(f"{file} says it is {raw.get('name')} {raw.get('version')}")
     return Metadata(
@@ -114,6 +109,21 @@ def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object
         requires_python=raw.get("requires_python", ""),
         sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+_TELLING = re.compile(
+    rb"(?im)^(?:name|version|requires-dist|provides-extra|requires-python):.*\n(?:[\t ].*\n)*"
+)
+_NO_HEADER = re.compile(rb"(?m)^(?![!-9;-~]*:|[\t ])")
+
+
+def telling(data: bytes) -> bytes:
+    """The headers that `Metadata` is made of: a parser of mail takes its time over the others. It gets all where a line is
+    no header, for there it stops, or ends in an odd way."""
+    headers = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    if b"\r" in headers or _NO_HEADER.search(headers):
+        return headers + b"\n\n"
+    return b"".join([*_TELLING.findall(headers + b"\n"), b"\n"])
 
 
 _ENDLESS = re.compile(r"[0-9]{250}")

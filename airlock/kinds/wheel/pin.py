@@ -50,6 +50,7 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
             given={},
             sdists=sdists,
             directory=request.near.directory,
+            exhaustive=request.exhaustive,
         )
         pinned.resolve(task, targets)
         for target in targets:

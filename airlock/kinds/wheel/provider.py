@@ -19,8 +19,9 @@ from resolvelib.structs import RequirementInformation
 
 from airlock.core.target import Target
 from airlock.kinds.wheel.amend import Amended
+from airlock.kinds.wheel.gallop import AFTER, Gallop
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
-from airlock.kinds.wheel.releases import Releases, WheelFile, takes_python
+from airlock.kinds.wheel.releases import Releases, WheelFile, standing, takes_python
 from airlock.kinds.wheel.rules import IF_NECESSARY
 
 PROMOTED_AFTER = 5
@@ -50,10 +51,15 @@ class Asked:
     extras: frozenset[NormalizedName]
     specifier: SpecifierSet
     parent: Candidate | None
+    text: str = field(init=False)
+    """Of the specifier, which is slow to put together."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", str(self.specifier))
 
     def __str__(self) -> str:
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
-        return f"{self.name}{extras}{self.specifier}"
+        return f"{self.name}{extras}{self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,8 @@ class Question:
     prereleases_of: Callable[[NormalizedName], str] = lambda name: IF_NECESSARY
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why the manifest has a constraint, by its text."""
+    exhaustive: bool = False
+    """Every release is tried; see `gallop`."""
     own: Mapping[NormalizedName, tuple[WheelFile, Metadata]] = field(default_factory=dict)
     """The project's own wheel and direct references, which no index has a say in."""
 
@@ -99,9 +107,12 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         """Versions that were looked at and passed over, and why."""
         self.seen: list[Asked] = list(question.roots)
         """Every requirement that was met, for explanations."""
+        self.gallop = Gallop(_Land(self))
+        self._tried: dict[NormalizedName, set[Version]] = {}
         self._conflicts: Counter[NormalizedName] = Counter()
         self._first: dict[NormalizedName, int] = {}
-        self._candidates: dict[tuple[object, ...], tuple[Candidate, ...]] = {}
+        self._versions: dict[tuple[NormalizedName, frozenset[str]], tuple[Version, ...]] = {}
+        self._candidates: dict[tuple[NormalizedName, Version, frozenset[NormalizedName]], Candidate] = {}
         self._admitted: dict[str, dict[Version, bool]] = {}
         self._needs: dict[tuple[NormalizedName, Version, frozenset[NormalizedName]], tuple[Asked, ...]] = {}
 
@@ -149,56 +160,82 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         identifier: NormalizedName,
         requirements: Mapping[NormalizedName, Iterator[Asked]],
         incompatibilities: Mapping[NormalizedName, Iterator[Candidate]],
-    ) -> Sequence[Candidate]:
+    ) -> Callable[[], Iterator[Candidate]]:
         wanted = list(requirements[identifier])
         extras: frozenset[NormalizedName] = frozenset().union(*(one.extras for one in wanted))
         # Fewer extras failed: more of them fail too. The reverse does not hold.
         failed = {one.version for one in incompatibilities[identifier] if one.extras <= extras}
         specifiers = self.specifiers(identifier, wanted)
-        found = [
-            candidate
-            for candidate in self._matching(identifier, specifiers, extras)
-            if candidate.version not in failed and (identifier, candidate.version) not in self.unusable
-        ]
-        if found and identifier not in self.question.own:
-            self._shelf.expect(found[0].file)
-        return found
+        versions = self.matching(identifier, specifiers)
+
+        def places(start: int) -> Iterator[int]:
+            for place in range(start, len(versions)):
+                version = versions[place]
+                if version not in failed and (identifier, version) not in self.unusable:
+                    yield place
+
+        start = next(places(0), len(versions))
+        if self._gallops(identifier, versions, start):
+            start = self.gallop.past(identifier, frozenset(specifiers), versions, start)
+        if (likely := next(places(start), None)) is not None:
+            self.expect(self.file(identifier, versions[likely]))
+        return lambda: (self.candidate(identifier, versions[place], extras) for place in places(start))
+
+    def _gallops(self, name: NormalizedName, versions: Sequence[Version], start: int) -> bool:
+        """Whether enough versions were tried in vain, and what is left from `start` is in order."""
+        if self.question.exhaustive or len(self._tried.get(name, ())) < AFTER or start == len(versions):
+            return False
+        return versions[start] not in self.question.preferred.get(name, ())
+
+    def candidate(
+        self, name: NormalizedName, version: Version, extras: frozenset[NormalizedName]
+    ) -> Candidate:
+        """Made when it is looked at: of a thousand versions, few are."""
+        key = (name, version, extras)
+        if key not in self._candidates:
+            file = self._files(name)[version]
+            self._candidates[key] = Candidate(name=name, version=version, extras=extras, file=file)
+        return self._candidates[key]
 
     def specifiers(self, name: NormalizedName, wanted: Iterable[Asked]) -> Specifiers:
         """What is asked of a project, constraints included, by its text: specifiers are slow to compare and hash."""
-        constraints = self.question.constraints.get(name, ())
-        return {str(one): one for one in (*(one.specifier for one in wanted), *constraints)}
+        found = {one.text: one.specifier for one in wanted}
+        return found | {str(one): one for one in self.question.constraints.get(name, ())}
 
-    def _matching(
-        self, name: NormalizedName, specifiers: Specifiers, extras: frozenset[NormalizedName]
-    ) -> tuple[Candidate, ...]:
-        key = (name, frozenset(specifiers), extras)
-        if key not in self._candidates:
-            files = self._files(name)
-            versions = admitted(files, specifiers, self._admits, self.question.prereleases_of(name))
+    def file(self, name: NormalizedName, version: Version) -> WheelFile:
+        return self._files(name)[version]
+
+    def expect(self, file: WheelFile) -> None:
+        """The answer to a question about it will be needed."""
+        if file.name not in self.question.own:
+            self._shelf.expect(file)
+
+    def matching(self, name: NormalizedName, specifiers: Specifiers) -> tuple[Version, ...]:
+        """The versions that are candidates, the best first."""
+        key = (name, frozenset(specifiers))
+        if key not in self._versions:
+            policy = self.question.prereleases_of(name)
+            versions = admitted(self._files(name), specifiers, self._admits, policy)
             for version in reversed(self.question.preferred.get(name, ())):
                 if version in versions:
                     versions = [version, *(other for other in versions if other != version)]
-            self._candidates[key] = tuple(
-                Candidate(name=name, version=version, extras=extras, file=files[version])
-                for version in versions
-            )
-        return self._candidates[key]
+            self._versions[key] = tuple(versions)
+        return self._versions[key]
 
-    def _files(self, name: NormalizedName) -> Mapping[Version, WheelFile]:
+    def _files(self, name: NormalizedName) -> Releases:
         own = self.question.own.get(name)
         return {own[0].version: own[0]} if own else self._shelf.releases(name)
 
     def _admits(self, text: str, specifier: SpecifierSet, version: Version) -> bool:
         known = self._admitted.setdefault(text, {})
-        if version not in known:
-            known[version] = specifier.contains(version, prereleases=True)
-        return known[version]
+        found = known.get(version)
+        if found is None:
+            found = known[version] = specifier.contains(version, prereleases=True)
+        return found
 
     def is_satisfied_by(self, requirement: Asked, candidate: Candidate) -> bool:
-        specifier = requirement.specifier
         return requirement.extras <= candidate.extras and self._admits(
-            str(specifier), specifier, candidate.version
+            requirement.text, requirement.specifier, candidate.version
         )
 
     def get_dependencies(self, candidate: Candidate) -> tuple[Asked, ...]:
@@ -211,6 +248,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         return self._needs[key]
 
     def _read_needs(self, candidate: Candidate) -> tuple[Asked, ...]:
+        self._tried.setdefault(candidate.name, set()).add(candidate.version)
         self._shelf.tried(candidate.file)
         outcome = self._outcome(candidate)
         if isinstance(outcome, Unusable):
@@ -249,6 +287,34 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         return self._outcome(candidate)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Land:
+    """See `gallop.Land`."""
+
+    provider: Provider
+
+    def fixed(self, name: NormalizedName) -> bool:
+        question = self.provider.question
+        return name in question.constraints or any(root.name == name for root in question.roots)
+
+    def left(self, name: NormalizedName, specifier: SpecifierSet) -> Sequence[Version]:
+        provider = self.provider
+        roots = [root for root in provider.question.roots if root.name == name]
+        return provider.matching(name, {**provider.specifiers(name, roots), str(specifier): specifier})
+
+    def file(self, name: NormalizedName, version: Version) -> WheelFile:
+        return self.provider.file(name, version)
+
+    def needs(self, name: NormalizedName, version: Version) -> Sequence[Requirement] | None:
+        provider = self.provider
+        candidate = provider.candidate(name, version, frozenset())
+        outcome = provider.metadata_of(candidate)
+        return None if isinstance(outcome, Unusable) else provider.wanted_by(outcome, candidate)
+
+    def expect(self, file: WheelFile) -> None:
+        self.provider.expect(file)
+
+
 def _refusal(candidate: Candidate) -> Asked:
     """A requirement of the candidate on itself that nothing meets: resolvelib's way to pass a version over."""
     return Asked(
@@ -267,7 +333,7 @@ def pins(specifier: Specifier) -> bool:
 
 
 def admitted(
-    files: Mapping[Version, WheelFile],
+    files: Releases,
     specifiers: Specifiers,
     admits: Callable[[str, SpecifierSet, Version], bool],
     prereleases: str = IF_NECESSARY,
@@ -275,7 +341,7 @@ def admitted(
     """The versions of `files`, in its order, that are candidates. A yanked one only for an exact pin (PEP 592); a
     pre-release as the policy in `prereleases` says, without one only where one is named, or nothing else is left (PEP 440)."""
     exact = any(pins(one) for specifier in specifiers.values() for one in specifier)
-    found = [version for version, file in files.items() if exact or file.yanked is None]
+    found = list(files) if exact else standing(files)
     for text, specifier in specifiers.items():
         found = [version for version in found if admits(text, specifier, version)]
     named = prereleases != "never" and any(specifier.prereleases for specifier in specifiers.values())

@@ -2,7 +2,7 @@
 distribution of a package that may be built."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,6 +28,9 @@ from airlock.kinds.wheel.simple import Page
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,245}\.(whl|tar\.gz|zip)")
 _LONGEST = 250
 """Characters of a version or of Requires-Python; more is nonsense, and numbers in it could be too long to count with."""
+_PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9/._+%~-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9/._+%~-]+")
+"""Addresses, and those relative to one, that `absolute` has nothing against; it takes its time."""
 _BUILD = re.compile(r"(\d+)(.*)")
 
 
@@ -71,30 +74,133 @@ class Wanted:
         return replace(self, exclude_newer=self.cutoff_of(name, self.exclude_newer), cutoff_of=None)
 
 
+Row = Mapping[str, Any]
+"""As PEP 691 has it in `files`, and as hostile as its page."""
+_Choice = tuple[tuple[object, ...], Row]
+
+
+class Found(Mapping[Version, "WheelFile"]):
+    """The usable files of one page. A file is made of its row when it is asked for: of ten thousand few are."""
+
+    def __init__(self, rows: Mapping[Version, Row], name: NormalizedName, page: Page) -> None:
+        """Every row is `_sound`."""
+        self._rows, self._name, self._page = rows, name, page
+        self._files: dict[Version, WheelFile] = {}
+
+    def __getitem__(self, version: Version) -> "WheelFile":
+        if version not in self._files:
+            self._files[version] = _wheel_file(self._rows[version], self._name, version, self._page)
+        return self._files[version]
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, version: object) -> bool:
+        return version in self._rows
+
+    def rows(self) -> Iterable[Row]:
+        return self._rows.values()
+
+    def standing(self) -> list[Version]:
+        """Those that were not yanked, in order."""
+        return [version for version, row in self._rows.items() if not row.get("yanked")]
+
+
 Releases = Mapping[Version, WheelFile]
 """Newest first."""
-_Choice = tuple[tuple[object, ...], Mapping[str, Any]]
 
 
-def releases(page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
+def standing(files: Releases) -> list[Version]:
+    """Those that were not yanked, in order."""
+    if isinstance(files, Found):
+        return files.standing()
+    return [version for version, file in files.items() if file.yanked is None]
+
+
+def releases(page: Page, name: NormalizedName, wanted: Wanted) -> Found:
     if page.status.refused:
-        return {}
-    ranks = tag_ranks(wanted.target)
+        return Found({}, name, page)
     best: dict[Version, _Choice] = {}
-    for row, version, tags, build in () if name in wanted.build.always else wheels(page, name):
-        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
-        if rank is None or obstacle(row, wanted):
-            continue
+    for row, version, rank, build in () if name in wanted.build.always else _fitting(page, name, wanted):
         order = (bool(row.get("yanked")), rank, _build_order(build), str(row["filename"]))
         if version not in best or order < best[version][0]:
             best[version] = (order, row)
     if wanted.build.allows(name):
         best = {**_buildable(page, name, wanted), **best}
-    return {
-        version: file
-        for version in sorted(best, reverse=True)
-        if (file := _wheel_file(best[version][1], name, version, page))
+    rows = {version: best[version][1] for version in sorted(best, reverse=True)}
+    return Found({version: row for version, row in rows.items() if _sound(row, page)}, name, page)
+
+
+def _fitting(page: Page, name: NormalizedName, wanted: Wanted) -> Iterator[tuple[Row, Version, int, str]]:
+    """The wheels that the target can use, as `wheels`, with the rank of the best tag. Most rows of most pages are for other
+    targets, so the tags are looked at first."""
+    ranks = _Ranks(wanted.target)
+    same = lru_cache(maxsize=64)(lambda part: canonicalize_name(part) == name)
+    for row in page.rows:
+        file = row.get("filename")
+        if not isinstance(file, str) or not file.endswith(".whl"):
+            continue
+        head, *tags = file[:-4].rsplit("-", 3)
+        if len(tags) != 3 or (rank := ranks[tuple(tags)]) is None:
+            continue
+        project, *rest = head.split("-")
+        if len(rest) not in (1, 2) or not same(project) or not (version := parsed_version(rest[0])):
+            continue
+        if not obstacle(row, wanted):
+            yield row, version, rank, rest[1] if len(rest) == 2 else ""
+
+
+class _Ranks(dict[tuple[str, ...], int | None]):
+    """The best rank among the tags of a file, by its compressed tag sets; None where the target takes none of them."""
+
+    def __init__(self, target: Target) -> None:
+        self._known = tag_ranks(target)
+
+    def __missing__(self, sets: tuple[str, ...]) -> int | None:
+        ranks = (self._known.get(tag) for tag in expanded_tags(*sets))
+        found = self[sets] = min((rank for rank in ranks if rank is not None), default=None)
+        return found
+
+
+def cut(row: Row) -> Row:
+    """What `_wheel_file` reads of a row, and no more."""
+    metadata, yanked, hashes = _metadata(row), row.get("yanked"), row.get("hashes")
+    sha256 = hashes.get("sha256") if isinstance(hashes, Mapping) else None
+    found = {
+        "filename": row["filename"],
+        "url": row["url"],
+        "hashes": {"sha256": sha256} if isinstance(sha256, str) else None,
+        "size": _size(row.get("size")),
+        "core-metadata": {"sha256": metadata} if metadata else metadata is not None,
+        "yanked": yanked if isinstance(yanked, str) else bool(yanked),
+        "provenance": row["provenance"] if isinstance(row.get("provenance"), str) else None,
     }
+    return {key: value for key, value in found.items() if value is not None and value is not False}
+
+
+def selected(rows: Iterable[object], page: Page, name: NormalizedName) -> Found:
+    """What `Found.rows` gave, cut. The checks of a row are made again."""
+    found: dict[Version, Row] = {}
+    for row in rows:
+        if isinstance(row, Mapping) and (version := _version_of(row, name)) and _sound(row, page):
+            found[version] = row
+    return Found(found, name, page)
+
+
+def _version_of(row: Row, name: NormalizedName) -> Version | None:
+    file = row.get("filename")
+    if not isinstance(file, str) or len(file) > _LONGEST:
+        return None
+    if file.endswith(".whl"):
+        parts = file.split("-")
+        return parsed_version(parts[1]) if len(parts) in (5, 6) else None
+    try:
+        return parse_sdist_filename(file)[1]
+    except InvalidSdistFilename:
+        return None
 
 
 def _buildable(page: Page, name: NormalizedName, wanted: Wanted) -> dict[Version, _Choice]:
@@ -199,12 +305,19 @@ def _build_order(build: str) -> tuple[int, str]:
     return (-int(match[1][:18]), match[2]) if match else (1, "")
 
 
-def _wheel_file(
-    row: Mapping[str, Any], name: NormalizedName, version: Version, page: Page
-) -> WheelFile | None:
-    address, size = absolute(row.get("url"), page), row.get("size")
-    if address is None or not _SAFE_NAME.fullmatch(row["filename"]):
-        return None
+def _sound(row: Row, page: Page) -> bool:
+    """Whether a file can be made of the row."""
+    if not _SAFE_NAME.fullmatch(row["filename"]):
+        return False
+    url = row.get("url")
+    if isinstance(url, str) and (_PLAIN_URL.fullmatch(url) or (page.on_the_web and _PLAIN.fullmatch(url))):
+        return True
+    return absolute(url, page) is not None
+
+
+def _wheel_file(row: Row, name: NormalizedName, version: Version, page: Page) -> WheelFile:
+    address = absolute(row.get("url"), page)
+    assert address is not None, "only sound rows get here"
     return WheelFile(
         name=name,
         version=version,
@@ -212,11 +325,15 @@ def _wheel_file(
         index=page.index,
         url=address,
         digest=_digest(row.get("hashes")),
-        size=size if type(size) is int and 0 <= size <= MAX_ARTIFACT else None,
+        size=_size(row.get("size")),
         metadata=_metadata(row),
         yanked=_reason(row.get("yanked")),
         provenance=absolute(row.get("provenance"), page),
     )
+
+
+def _size(size: object) -> int | None:
+    return size if type(size) is int and 0 <= size <= MAX_ARTIFACT else None
 
 
 def absolute(url: object, page: Page) -> str | None:

@@ -1,7 +1,7 @@
 """Resolve the requirements for one target."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,6 +21,8 @@ from airlock.kinds.wheel.section import SECTION, PythonSection
 from airlock.kinds.wheel.shelf import Sdists, Shelf
 
 MAX_ROUNDS = 200_000
+ROUNDS_AGAIN = 2_000
+"""Of the search of every release where galloping found no answer, for what was skipped might have been one."""
 Own = Mapping[NormalizedName, tuple[WheelFile, Metadata]]
 Pins = Mapping[NormalizedName, WheelFile]
 Preferred = Mapping[NormalizedName, tuple[Version, ...]]
@@ -51,15 +53,20 @@ class Task(Asking):
     sdists: Sdists
     directory: Path
     """Where the manifest is, for the numbers of its lines."""
+    exhaustive: bool = False
+    """Every release is tried; see `gallop`."""
 
 
 def resolve(task: Task, target: Target, preferred: Preferred) -> Pins:
     """One wheel for each project that the target needs. Raises ResolutionError, FetchError or IntegrityError."""
-    question = question_of(task, target, preferred)
+    question = replace(question_of(task, target, preferred), exhaustive=task.exhaustive)
     shelf = shelf_of(task, question, preferred)
     for root in question.roots:
         shelf.foresee(root.name, root.specifier)
     found = attempt(question, shelf, MAX_ROUNDS)
+    if isinstance(found, Failure) and found.provider.gallop.skipped.total():
+        again = attempt(replace(question, exhaustive=True), shelf, ROUNDS_AGAIN)
+        found = found if isinstance(again, Unfinished) else again
     if isinstance(found, Failure):
         from airlock.kinds.wheel.conflict import explained
 

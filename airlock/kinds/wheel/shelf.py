@@ -19,7 +19,7 @@ from packaging.version import Version
 from airlock.core.target import Target
 from airlock.kinds.wheel.client import IndexClient, Outcome
 from airlock.kinds.wheel.metadata import Unusable, applies
-from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile, releases
+from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile
 from airlock.kinds.wheel.simple import Page
 
 BATCHES = {5: 5, 10: 10, 20: 20}
@@ -47,6 +47,7 @@ class Shelf:
         self._releases: dict[NormalizedName, Releases] = {}
         self._tried: Counter[NormalizedName] = Counter()
         self._guessed: set[tuple[NormalizedName, SpecifierSet]] = set()
+        self._met: set[NormalizedName] = set()
         self._lock = threading.Lock()
 
     def releases(self, name: NormalizedName) -> Releases:
@@ -55,7 +56,7 @@ class Shelf:
         found = self._releases.get(name)
         if found is None:
             # Two threads may both work it out; they come to the same.
-            found = self._releases[name] = releases(page, name, self.wanted.of(name))
+            found = self._releases[name] = self.client.releases(page, name, self.wanted.of(name))
         return found
 
     def metadata(self, file: WheelFile) -> Outcome:
@@ -85,6 +86,7 @@ class Shelf:
             if name in self._own or (name, specifier) in self._guessed:
                 return
             self._guessed.add((name, specifier))
+            self._met.add(name)
         self.client.page(name).add_done_callback(lambda page: self._look(name, specifier, page))
 
     def _look(self, name: NormalizedName, specifier: SpecifierSet, page: Future[Page]) -> None:
@@ -108,8 +110,10 @@ class Shelf:
         if isinstance(metadata, Unusable):
             return
         for one in metadata.requirements:
-            if self._plain(one):
-                self.foresee(canonicalize_name(one.name), one.specifier)
+            name = canonicalize_name(one.name)
+            # A guess upon a guess adds projects; which of their versions is for the resolver to say.
+            if name not in self._met and self._plain(one):
+                self.foresee(name, one.specifier)
 
     def _plain(self, requirement: Requirement) -> bool:
         try:

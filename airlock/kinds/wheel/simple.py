@@ -6,8 +6,9 @@ are used, and those that make no sense are left out there.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import unescape
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -34,19 +35,75 @@ class Status:
         return self.name + (f": {self.reason}" if self.reason else "")
 
 
+Rows = tuple[Mapping[str, Any], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a page says besides its rows."""
+
+    url: str
+    """The base of relative links."""
+    has_files: bool
+    status: Status = Status()
+
+    def document(self) -> list[object]:
+        return [self.url, self.has_files, self.status.name, self.status.reason]
+
+    @classmethod
+    def of(cls, document: object) -> "Head | None":
+        """What `document` once gave; None for anything else."""
+        match document:
+            case [str(url), bool(has_files), str(name), str(reason)]:
+                return cls(
+                    url=url, has_files=has_files, status=Status(name=_plain(name), reason=_plain(reason))
+                )
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Page:
     index: str
     """The index's name in the manifest."""
-    url: str
-    """The base of relative links."""
-    rows: tuple[Mapping[str, Any], ...]
-    status: Status = Status()
+    head: Head
+    read: Callable[[], Rows]
+    kept: object = None
+    """Under what its parsed form is kept, if it is."""
+
+    @property
+    def url(self) -> str:
+        return self.head.url
+
+    @property
+    def status(self) -> Status:
+        return self.head.status
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Parsed when they are first asked for."""
+        return self.read()
+
+    @cached_property
+    def on_the_web(self) -> bool:
+        """Whether relative links lead to where files come from."""
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+    def kept_as(self, kept: object) -> "Page":
+        return Page(index=self.index, head=self.head, read=self.read, kept=kept)
+
+
+def page_of(index: str, url: str, rows: Rows, status: Status | None = None) -> Page:
+    head = Head(url=url, has_files=bool(rows), status=status or Status())
+    return Page(index=index, head=head, read=lambda: rows)
 
 
 def absent(index: str) -> Page:
     """What an index says of a project that it does not have."""
-    return Page(index=index, url="", rows=())
+    return page_of(index, "", ())
 
 
 def read_page(reply: Reply, index: str, where: str) -> Page:
@@ -68,7 +125,7 @@ def _from_json(reply: Reply, index: str, where: str) -> Page:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _not_an_index(where, "JSON without the keys of PEP 691") from error
     _check_version(version, where)
-    return Page(index=index, url=reply.url, rows=rows, status=status)
+    return page_of(index, reply.url, rows, status)
 
 
 def _status(value: object) -> Status:
@@ -90,12 +147,8 @@ def _from_html(reply: Reply, index: str, where: str) -> Page:
     links = Links(reply.url)
     links.read(reply.body.decode("utf-8", "replace"))
     _check_version(links.version, where)
-    return Page(
-        index=index,
-        url=links.base,
-        rows=tuple(links.rows),
-        status=Status(name=_plain(links.status), reason=_plain(links.reason)),
-    )
+    status = Status(name=_plain(links.status), reason=_plain(links.reason))
+    return page_of(index, links.base, tuple(links.rows), status)
 
 
 def _check_version(version: str, where: str) -> None:

@@ -1,0 +1,38 @@
+"""Files of a cache that may vanish or break at any time: written without waiting for the disk, and checked when read."""
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+_DIGEST = 32
+
+
+def write_checked(path: Path, data: bytes) -> None:
+    """Readers see the old content or the new. What cannot be written is not kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(hashlib.sha256(data).digest() + data)
+        Path(name).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+
+
+def read_checked(path: Path, limit: int) -> bytes | None:
+    """None where the file is missing, larger than `limit` bytes, or not what was written."""
+    try:
+        with path.open("rb") as stream:
+            found = stream.read(limit + _DIGEST + 1)
+    except OSError:
+        return None
+    digest, data = found[:_DIGEST], found[_DIGEST:]
+    if len(data) > limit or hashlib.sha256(data).digest() != digest:
+        return None
+    return data
