@@ -70,3 +70,11 @@ fuzz *ARGS:
 # Run what docs/trust.md says, and write down what it prints now.
 trust-page:
     python -m tests.trust_page
+
+# Locks of the sets in fixtures/locks.toml, ours and the peers', against an index on the loopback: docs/benchmarks.md.
+bench-lock *ARGS:
+    python -m tests.bench.lock {{ARGS}}
+
+# Our versions beside those of `uv pip compile`: docs/lock-agreement.md. Minutes, with the index that pip is configured for.
+lock-agreement *ARGS:
+    python -m tests.bench.agree {{ARGS}}
