@@ -36,14 +36,13 @@ def read_sound(path: Path) -> tuple[Journal, IntegrityError | None]:
 def append(path: Path, act: Act) -> Line:
     """Write one more line, synced when this returns; processes that do so at once wait for each other. What a power cut
     left of a line is cut off first. Raises IntegrityError where the journal is broken, a link or no file, and OSError."""
-    with os.fdopen(open_own(path, 0o644), "rb", buffering=0) as stream:
+    with os.fdopen(open_own(path, 0o644, os.O_APPEND), "rb", buffering=0) as stream:
         descriptor = stream.fileno()
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         journal = parse_journal(_read(descriptor), str(path))
         if journal.torn:
             os.ftruncate(descriptor, journal.size)
         data = next_line(journal, act)
-        os.lseek(descriptor, journal.size, os.SEEK_SET)
         append_all(descriptor, data, journal.size)
         os.fsync(descriptor)
     if not journal.lines:

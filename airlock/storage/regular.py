@@ -41,12 +41,12 @@ def open_regular(path: Path) -> BinaryIO:
     raise _not_regular(path)
 
 
-def open_own(path: Path, mode: int) -> int:
-    """A descriptor of a file to be read and written, made where it is absent. Raises IntegrityError for a link and for what is no
-    file; OSError."""
+def open_own(path: Path, mode: int, more: int = 0) -> int:
+    """A descriptor of a file to be read and written, made where it is absent; `more` are flags of open(2). Raises
+    IntegrityError for a link and for what is no file; OSError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags, mode)
+        descriptor = os.open(path, flags | more, mode)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
