@@ -8,7 +8,8 @@ from airlock.airgapped.host import Host, Interpreter
 from airlock.airgapped.site import Site
 from airlock.airgapped.stage import KindNamed
 from airlock.airgapped.verify import SignedIndex
-from airlock.core.forms.registry import check_codecs
+from airlock.core.digest import Digest
+from airlock.core.forms.registry import check_codecs, check_known
 from airlock.core.target import Target
 from airlock.core.tree import Tree
 from airlock.errors import IntegrityError, TargetError
@@ -79,12 +80,15 @@ def check_inodes(tree: Tree, before: Tree, contents: int, host: Host) -> None:
         )
 
 
-def check_codecs_of(index: BundleIndex, kinds: KindNamed) -> None:
-    """What it takes to read each artifact: its files where its kind opens it, else the original. Raises TargetError."""
+def check_codecs_of(index: BundleIndex, kinds: KindNamed, held: frozenset[Digest] = frozenset()) -> None:
+    """What it takes to read each artifact: its files where its kind opens it, else the original. What is made of contents
+    that the site holds is linked, as a rule, so that it need not be known yet what bytes their encoders write: each is asked
+    once more before it writes any. Raises TargetError."""
     for entry in index.entries:
         artifact, expanded = entry.artifact, entry.expanded
         opened = kinds(artifact.kind, artifact.label).opened
-        check_codecs(artifact, expanded.file_codecs if opened else expanded.codecs)
+        check = check_known if expanded.digest in held else check_codecs
+        check(artifact, expanded.file_codecs if opened else expanded.codecs)
 
 
 def _check_markers(target: Target, host: Host) -> None:

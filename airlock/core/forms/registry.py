@@ -44,6 +44,19 @@ def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
     """Raises TargetError that names `artifact` where one of the codecs and encoders is not at hand here, or writes other
     bytes."""
     wanted = frozenset(names)
+    check_known(artifact, wanted)
+    encoders.check(wanted - {codec.name for codec in codecs()}, artifact.label)
+    if "lzma/1" in wanted:
+        check_lzma("lzma/1:6")
+    if "zstd/1.5.7" in wanted:
+        from airlock.core.forms.zstd_container import check_zstd
+
+        check_zstd()
+
+
+def check_known(artifact: Artifact, names: Iterable[str]) -> None:
+    """Raises TargetError that names `artifact` where one of the codecs and encoders is not at hand here."""
+    wanted = frozenset(names)
     if absent := missing(wanted):
         raise TargetError(
             artifact.label,
@@ -53,10 +66,3 @@ def check_codecs(artifact: Artifact, names: Iterable[str]) -> None:
             hint="install here an airlock that was built with its native crate (README: the far side), update it, or have "
             "the bundle built from a lock that `airlock lock --codecs portable/1` wrote",
         )
-    encoders.check(wanted - {codec.name for codec in codecs()}, artifact.label)
-    if "lzma/1" in wanted:
-        check_lzma("lzma/1:6")
-    if "zstd/1.5.7" in wanted:
-        from airlock.core.forms.zstd_container import check_zstd
-
-        check_zstd()
