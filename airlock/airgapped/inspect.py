@@ -68,7 +68,9 @@ def inspect(stream: BinaryIO, where: str, *, sizes: bool) -> Summary:
         return _delta(archive, size, sizes)
     if "index.json" in archive.members:
         return _bundle(archive, size, sizes)
-    raise UsageError(where, "neither a bundle, a delta nor a lock")
+    approvals = any(name.startswith("trust/") for name in archive.members)
+    hint = f"`airlock inspect --signatures {where}` shows approvals" if approvals else None
+    raise UsageError(where, "neither a bundle, a delta nor a lock", hint=hint)
 
 
 def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
@@ -81,7 +83,8 @@ def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
     except IntegrityError as error:
         if where.endswith(".lock"):
             raise
-        raise UsageError(where, "neither a bundle, a delta nor a lock") from error
+        hint = f"`airlock trust show {where}` shows trust roots" if _is_root(data, where) else None
+        raise UsageError(where, "neither a bundle, a delta nor a lock", hint=hint) from error
     return Summary(
         what="lock",
         project=lockfile.project,
@@ -95,6 +98,16 @@ def _lock(stream: BinaryIO, where: str, size: int) -> Summary:
             Line(artifact=row.artifact, targets=row.targets, builds=row.builds) for row in lockfile.artifacts
         ),
     )
+
+
+def _is_root(data: bytes, where: str) -> bool:
+    from airlock.formats.trust import parse_root
+
+    try:
+        parse_root(data, where)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _bundle(archive: Archive, size: int, sizes: bool) -> Summary:

@@ -12,8 +12,8 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from airlock.core.canonical_json import MAX_SIZE
-from airlock.core.digest import Digest, digest_of, hex_of
-from airlock.errors import UsageError
+from airlock.core.digest import Digest, digest_of, hex_of, parse_digest
+from airlock.errors import IntegrityError, UsageError
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
@@ -62,6 +62,8 @@ class Signatures:
     signers: tuple[Signer, ...]
     quorum: Quorum | None
     """By the newest complete root that is carried; None where none is."""
+    index: Digest | None
+    """That they are over; None where the metadata does not say."""
     fault: str
     """What makes them worthless for this file, or empty."""
 
@@ -105,8 +107,17 @@ def _read(archive: Archive, name: str, index: Digest | None, counter: int | None
         expires=metadata.signed.expires,
         signers=tuple(_signers(metadata, [root for _, root in roots])),
         quorum=quorum(metadata, complete[-1], "targets", "keys") if complete else None,
+        index=_target(metadata),
         fault=_fault(metadata, place, particulars.approver == name, index, counter),
     )
+
+
+def _target(metadata: Metadata[Targets]) -> Digest | None:
+    found = [target.hashes.get("sha256", "") for target in metadata.signed.targets.values()]
+    try:
+        return parse_digest(f"sha256:{found[0]}", "") if len(found) == 1 else None
+    except IntegrityError:
+        return None
 
 
 def _fault(

@@ -19,17 +19,23 @@ def lines(report: Report) -> Iterator[str]:
             yield f"{f'root of {name}' if name else 'root'}, version {state.version}, expires {spelled(state.expires)}"
             yield from (f"  {sentence(quorum)}" for quorum in state.quorums)
     if report.index:
-        yield from _section(report.release, "release") if report.release else ["release: not signed"]
+        yield from (
+            _section(report.release, "release", within=True) if report.release else ["release: not signed"]
+        )
     for one in report.approvals:
-        yield from _section(one, f"approval by {one.approver}")
+        yield from _section(one, f"approval by {one.approver}", within=report.index is not None)
     if not report.approvals:
         yield "approvals: none"
     yield f"({_TRUST})"
 
 
-def _section(one: Signatures, title: str) -> Iterator[str]:
+def _section(one: Signatures, title: str, *, within: bool) -> Iterator[str]:
+    """`within` a bundle, whose index was told."""
     made = f", made {spelled(one.made)}" if one.made else ""
     yield f"{title}: counter {one.counter}{made}, expires {spelled(one.expires)}"
+    if one.index and not within:
+        yield f"  index    {one.index}"
+        yield f"  aloud    {short_form(one.index)}"
     if one.fault:
         yield f"  worthless: {one.fault}"
     yield f"  {sentence(one.quorum) if one.quorum else 'no complete root is carried that says who must sign'}"
@@ -52,6 +58,8 @@ def document(report: Report) -> dict[str, Any]:
 def _document(one: Signatures) -> dict[str, Any]:
     return {
         "counter": one.counter,
+        "index": one.index,
+        "short": short_form(one.index) if one.index else None,
         "made": spelled(one.made) if one.made else None,
         "expires": spelled(one.expires),
         "signers": [{"key": signer.key, "state": signer.state} for signer in one.signers],

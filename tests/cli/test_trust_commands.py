@@ -47,6 +47,7 @@ HINTS = {
     "sign b.airlock --key release.key --counter 0": "",
     "trust accept trust-root.json --root site": "pins the roots",
     "inspect --signatures v1.lock": "`airlock build",
+    "inspect trust-root.json": "`airlock trust show trust-root.json`",
 }
 
 
@@ -285,3 +286,13 @@ def test_a_disc_that_cannot_be_written_is_told_of_before_the_passphrase_is_asked
         disc.chmod(0o755)
     said = capsys.readouterr().err
     assert "nothing can be written" in said and HINTS_FOR_A_DISC[command] in said and "passphrase" not in said
+
+
+def test_an_approval_says_what_it_approves(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = json.loads(run("sign b.airlock --key release.key --json", capsys))["index"]
+    run("approve b.airlock --key other.key --trust quality.json --detached b.approval", capsys)
+    shown = run("inspect --signatures b.approval", capsys)
+    assert f"  index    {index}\n  aloud    " in shown
+    assert json.loads(run("inspect --signatures b.approval --json", capsys))["approvals"][0]["index"] == index
+    assert cli.main(["inspect", "b.approval"]) == 2
+    assert "`airlock inspect --signatures b.approval`" in capsys.readouterr().err
