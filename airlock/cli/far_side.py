@@ -97,10 +97,17 @@ def _real(root: Path) -> Path:
 
 
 def read_trust_root(path: Path) -> bytes:
-    """Never more than a byte too much: what is no trust root may be of any size."""
+    """Never more than a byte too much: what is no trust root may be of any size. Raises UsageError for a folder, and
+    IntegrityError that names the file."""
+    from airlock.errors import UsageError
+    from airlock.formats.trust import parse_root
     from airlock.storage.root_chain import read_root
 
-    return read_root(path)
+    if path.is_dir():
+        raise UsageError(str(path), "a folder", expected="a trust root")
+    data = read_root(path)
+    parse_root(data, str(path))
+    return data
 
 
 def world_of(session: Session, carried: Sequence[Path] = ()) -> "Surroundings":

@@ -83,6 +83,10 @@ def target_path(index: BundleIndex) -> str:
 
 def parse_root(data: bytes, where: str) -> Metadata[Root]:
     """Read a trust root. Its signatures are not looked at. Raises IntegrityError."""
+    if not data.startswith(b"{"):
+        what = "a bundle, a delta or approvals" if data[257:262] == b"ustar" else "another file"
+        hint = "it is the file trust-root.json that `airlock trust init` made, and the sender handed over"
+        raise IntegrityError(where, f"{what}, not a trust root", hint=hint)
     metadata = _parse(data, where, "root")
     if not isinstance(metadata.signed, Root):
         raise _other_role(where, "root", metadata)

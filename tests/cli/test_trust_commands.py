@@ -296,3 +296,26 @@ def test_an_approval_says_what_it_approves(desk: Path, capsys: pytest.CaptureFix
     assert json.loads(run("inspect --signatures b.approval --json", capsys))["approvals"][0]["index"] == index
     assert cli.main(["inspect", "b.approval"]) == 2
     assert "`airlock inspect --signatures b.approval`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("v1.lock", "error: v1.lock: another file, not a trust root"),
+        ("b.airlock", "error: b.airlock: a bundle, a delta or approvals, not a trust root"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify b.airlock --trust",
+        "install b.airlock --root site --trust",
+        "sign b.airlock --key release.key --trust",
+    ],
+)
+def test_what_is_no_trust_root_is_named(
+    desk: Path, command: str, given: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command.split(), given]) == 5
+    told = capsys.readouterr().err
+    assert told.startswith(said) and "hint: it is the file trust-root.json" in told
