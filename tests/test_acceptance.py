@@ -30,7 +30,7 @@ def near(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     for release in ("v1", "v2"):
         shell.airlock("build", "--lock", f"{release}.lock")
     for key in ("root", "release", "stranger"):
-        shell.airlock("key", "new", key)
+        shell.airlock("key", "new", key, "--no-passphrase")
     shell.airlock("trust", "init", "--root", "root.key", "--release", "release.pub", "-o", "trust-root.json")
     for bundle in (V1, V2):
         shutil.copy(work / "dist" / bundle, work / f"unsigned-{bundle}")

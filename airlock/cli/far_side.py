@@ -213,7 +213,7 @@ def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:
         before = f", before: {outcome.before}" if outcome.before else ""
         downgrade = " (a downgrade, as --allow-downgrade asked for)" if outcome.downgrade else ""
         print(f"{verb} version {outcome.version} as generation {outcome.after}{before}{downgrade}")
-        print(f"index {short_form(outcome.index)}")
+        print(f"aloud {short_form(outcome.index)}")
 
 
 def tell_plan(plan: "tuple[Change, ...]", as_json: bool) -> None:

@@ -123,6 +123,7 @@ def line_document(line: "Line") -> dict[str, Any]:
 
 def _print(summary: "Summary", lines: "Callable[[Sequence[Line]], Iterator[str]]") -> None:
     from airlock.cli.progress import human_size
+    from airlock.formats.trust import short_form
 
     print(f"{summary.what} of {summary.project.name} {summary.project.version}, {human_size(summary.size)}")
     for target in summary.targets:
@@ -134,6 +135,8 @@ def _print(summary: "Summary", lines: "Callable[[Sequence[Line]], Iterator[str]]
     for name, digest in (("base", summary.base), ("index", summary.index)):
         if digest:
             print(f"{name:<10} {digest}")
+    if summary.index:
+        print(f"aloud      {short_form(summary.index)}")
     if summary.what != "lock":
         print(f"signatures {', '.join(summary.signatures) or 'none'}")
     print(f"originals  {human_size(sum(line.artifact.size for line in summary.lines))}")

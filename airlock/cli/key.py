@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
 
 _MOST_DAYS = 36_500
+_UNPROTECTED = "--no-passphrase leaves the private key as it is"
+_UNASKED = f"give --passphrase-file FILE; {_UNPROTECTED}"
 _STDIN = Path("-")
 _OTHERS = 0o077
 """The permissions that a private key must not give."""
@@ -78,7 +80,7 @@ def passphrase_of(arguments: argparse.Namespace) -> bytes | None:
     return passphrase
 
 
-def ask(what: str) -> bytes:
+def ask(what: str, hint: str | None = None) -> bytes:
     """Ask the person at the terminal. Raises UsageError where there is none."""
     from getpass import getpass
 
@@ -93,7 +95,7 @@ def ask(what: str) -> bytes:
     except EOFError:
         secret = ""
     if not secret:
-        raise UsageError(what, "empty")
+        raise UsageError(what, "empty", hint=hint)
     return secret.encode()
 
 
@@ -143,11 +145,10 @@ def _new_passphrase(arguments: argparse.Namespace, session: Session) -> bytes | 
     if passphrase is not None or arguments.no_passphrase:
         return passphrase
     if not sys.stdin.isatty():
-        session.reporter.warn("the private key has no passphrase: say --passphrase-file, or --no-passphrase")
-        return None
-    passphrase = ask("new passphrase")
-    if ask("once more") != passphrase:
-        raise UsageError("passphrase", "not the same twice")
+        raise UsageError("new passphrase", "needed, and there is no terminal to ask at", hint=_UNASKED)
+    passphrase = ask("new passphrase", _UNPROTECTED)
+    if ask("once more", _UNPROTECTED) != passphrase:
+        raise UsageError("passphrase", "not the same twice", hint="nothing was written: run it again")
     return passphrase
 
 

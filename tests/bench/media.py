@@ -72,8 +72,10 @@ class Discs:
             for _ in range(SIZE // 1_000_000):
                 noise.write(os.urandom(1_000_000))
         (self.work / "airlock.toml").write_text(MANIFEST)
-        for arguments in (("lock",), ("build",), ("key", "new", "root"), ("key", "new", "release")):
+        for arguments in (("lock",), ("build",)):
             self.airlock(*arguments)
+        for name in ("root", "release"):
+            self.airlock("key", "new", name, "--no-passphrase")
         shutil.rmtree(self.work / "cache")
         (self.work / "noise").unlink()
         self.airlock("trust", "init", "--root", "root.key", "--release", "release.pub", "-o", "root.json")

@@ -99,8 +99,8 @@ class Project:
         """Both bundles, signed."""
         shutil.rmtree(self.place / "dist", ignore_errors=True)
         if not (self.place / "trust-root.json").exists():
-            self.airlock("key", "new", "root")
-            self.airlock("key", "new", "release")
+            self.airlock("key", "new", "root", "--no-passphrase")
+            self.airlock("key", "new", "release", "--no-passphrase")
             self.airlock(
                 "trust", "init", "--root", "root.key", "--release", "release.pub", "-o", "trust-root.json"
             )

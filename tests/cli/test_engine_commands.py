@@ -263,7 +263,7 @@ def test_export_all_gives_files_as_well(shop: Shop, tmp_path: Path) -> None:
 def _signed(shop: Shop, folder: Path) -> Path:
     """A bundle of v1.lock in `folder`, signed."""
     shop.run("build", "--lock", "v1.lock", "--offline", "-q", "-o", str(folder))
-    shop.run("key", "new", "release", "-o", str(folder))
+    shop.run("key", "new", "release", "--no-passphrase", "-o", str(folder))
     bundle = folder / Path(OLD).name
     shop.run("sign", str(bundle), "--key", str(folder / "release.key"))
     return bundle

@@ -75,7 +75,10 @@ def test_a_terminal_is_asked_for_the_passphrase_twice_and_never_shows_it(tmp_pat
     code, said = at_a_terminal(tmp_path, ["key", "show", "a.key"], ["correct horse"])
     assert code == 0 and "horse" not in said
     assert json.loads((tmp_path / "a.pub").read_text())["keyid"] in said
-    assert at_a_terminal(tmp_path, ["key", "new", "b"], ["one", "other"])[0] == 2
+    code, said = at_a_terminal(tmp_path, ["key", "new", "b"], ["one", "other"])
+    assert code == 2 and "not the same twice" in said and "run it again" in said
+    code, said = at_a_terminal(tmp_path, ["key", "new", "b"], [""])
+    assert code == 2 and "new passphrase: empty" in said and "--no-passphrase" in said
     assert at_a_terminal(tmp_path, ["key", "show", "a.key"], ["wrong"])[0] == 2
     assert not (tmp_path / "b.key").exists()
 
@@ -114,11 +117,15 @@ def test_scripts_give_the_passphrase_in_a_file_or_on_stdin(
         assert cli.main(["key", "new", "b", "--passphrase-file", "-"]) == 2
 
 
-def test_a_key_without_a_passphrase_is_said_to_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_without_a_passphrase_is_made_for_who_asks_for_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with given(""):
-        assert cli.main(["key", "new", "a"]) == 0
-    assert "no passphrase" in capsys.readouterr().err
-    assert cli.main(["key", "new", "b", "--no-passphrase"]) == 0
+        assert cli.main(["key", "new", "a"]) == 2
+    refused = capsys.readouterr().err
+    assert "no terminal to ask at" in refused and "--no-passphrase" in refused and not list(here.iterdir())
+    for name in ("a", "b"):
+        assert cli.main(["key", "new", name, "--no-passphrase"]) == 0
     quiet = capsys.readouterr()
     assert "warning" not in quiet.err and "PRIVATE" not in quiet.out + quiet.err
     for name in ("a", "b"):

@@ -319,3 +319,21 @@ def test_what_is_no_trust_root_is_named(
     assert cli.main([*command.split(), given]) == 5
     told = capsys.readouterr().err
     assert told.startswith(said) and "hint: it is the file trust-root.json" in told
+
+
+def test_every_command_on_a_release_shows_what_to_compare_aloud(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("sign b.airlock --key release.key", capsys)
+    signed = run("sign b.airlock --key other.key", capsys)
+    (aloud,) = [line.split(maxsplit=1)[1] for line in signed.splitlines() if line.startswith("  aloud ")]
+    for command in (
+        "inspect b.airlock",
+        "inspect --signatures b.airlock",
+        "approve b.airlock --key other.key --trust quality.json",
+        "verify b.airlock --trust trust-root.json",
+        "install b.airlock --root site --trust trust-root.json",
+        "status --root site",
+    ):
+        said = [line.split(maxsplit=1) for line in run(command, capsys).splitlines()]
+        assert ["aloud", aloud] in said, command

@@ -169,7 +169,7 @@ def test_the_near_side_keeps_its_own_beside_what_it_made(
 ) -> None:
     (media / "dist").mkdir()
     (media / "dist/b.airlock").write_bytes(ONE)
-    airlock("key", "new", "release")
+    airlock("key", "new", "release", "--no-passphrase")
     airlock("sign", "dist/b.airlock", "--key", "release.key")
     act = read_journal(media / "dist/airlock.journal").acts[-1]
     assert (act.act, act.file, act.outcome) == ("sign", "b.airlock", "done")
@@ -186,7 +186,7 @@ def test_the_near_side_keeps_its_own_beside_what_it_made(
 def test_a_journal_that_cannot_be_written_keeps_nobody_from_signing(
     media: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    airlock("key", "new", "release")
+    airlock("key", "new", "release", "--no-passphrase")
     (media / "airlock.journal").write_text("no journal\n")
     assert cli.main(["sign", "one.airlock", "--key", "release.key"]) == 0
     assert "could not be written to the journal" in capsys.readouterr().err
