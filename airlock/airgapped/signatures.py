@@ -4,11 +4,12 @@ Thresholds are judged by the roots that the file carries itself, which anybody m
 root that somebody chose to trust, says whether a file may be installed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root, Targets
 
 from airlock.core.canonical_json import MAX_SIZE
@@ -23,7 +24,7 @@ from airlock.formats.trust import (
     signed_index,
     targets_member,
 )
-from airlock.formats.trust_chain import Quorum, quorum, quorums
+from airlock.formats.trust_chain import Quorum, quorum, quorums, taken_out
 from airlock.formats.trust_fields import read_particulars
 from airlock.storage.archive import Archive
 from airlock.storage.root_chain import links_in
@@ -37,6 +38,8 @@ class Signer:
     key: str
     state: str
     """`good`, `bad`, or `unknown` where no root that is carried has the key."""
+    taken_out: int | None
+    """The version of the complete roots that are carried since which the key counts no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,7 @@ def _read(archive: Archive, name: str, index: Digest | None, counter: int | None
         counter=metadata.signed.version,
         made=particulars.made,
         expires=metadata.signed.expires,
-        signers=tuple(_signers(metadata, [root for _, root in roots])),
+        signers=tuple(_signers(metadata, [root for _, root in roots], complete)),
         quorum=quorum(metadata, complete[-1], "targets", "keys") if complete else None,
         index=_target(metadata),
         fault=_fault(metadata, place, particulars.approver == name, index, counter),
@@ -149,15 +152,18 @@ def _roots(archive: Archive, name: str) -> Iterator[tuple[RootState, Root]]:
         before = metadata.signed
 
 
-def _signers(metadata: Metadata[Targets], roots: list[Root]) -> Iterator[Signer]:
+def _signers(metadata: Metadata[Targets], roots: list[Root], complete: list[Root]) -> Iterator[Signer]:
     keys = {identity: key for root in roots for identity, key in root.keys.items()}
     for identity in sorted(metadata.signatures):
-        if identity not in keys:
-            yield Signer(key=identity, state="unknown")
-            continue
-        try:
-            keys[identity].verify_signature(metadata.signatures[identity], metadata.signed_bytes)
-        except UnverifiedSignatureError:
-            yield Signer(key=identity, state="bad")
-        else:
-            yield Signer(key=identity, state="good")
+        state = _state(metadata, identity, keys)
+        yield Signer(key=identity, state=state, taken_out=taken_out(complete, identity))
+
+
+def _state(metadata: Metadata[Targets], identity: str, keys: Mapping[str, Key]) -> str:
+    if identity not in keys:
+        return "unknown"
+    try:
+        keys[identity].verify_signature(metadata.signatures[identity], metadata.signed_bytes)
+    except UnverifiedSignatureError:
+        return "bad"
+    return "good"

@@ -40,7 +40,8 @@ def _section(one: Signatures, title: str, *, within: bool) -> Iterator[str]:
         yield f"  worthless: {one.fault}"
     yield f"  {sentence(one.quorum) if one.quorum else 'no complete root is carried that says who must sign'}"
     for signer in one.signers:
-        yield f"  {signer.key}  {signer.state}"
+        gone = f", but taken out in root version {signer.taken_out}" if signer.taken_out else ""
+        yield f"  {signer.key}  {signer.state}{gone}"
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -62,7 +63,10 @@ def _document(one: Signatures) -> dict[str, Any]:
         "short": short_form(one.index) if one.index else None,
         "made": spelled(one.made) if one.made else None,
         "expires": spelled(one.expires),
-        "signers": [{"key": signer.key, "state": signer.state} for signer in one.signers],
+        "signers": [
+            {"key": signer.key, "state": signer.state, "taken_out": signer.taken_out}
+            for signer in one.signers
+        ],
         "quorum": quorum_document(one.quorum) if one.quorum else None,
         "fault": one.fault or None,
     }

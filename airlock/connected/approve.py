@@ -88,7 +88,7 @@ def _approver(chain: Sequence[TrustedRoot], signer: Signer) -> str:
     keys = newest.signed.roles["targets"].keyids
     if (identity := signer.public_key.keyid) not in keys:
         expected = ", ".join(sorted(key[:8] for key in keys))
-        version = taken_out(chain, identity)
+        version = taken_out([root.signed for root in chain], identity)
         raise UsageError(
             "--key",
             f"not a key that approves for {name}",

@@ -101,7 +101,7 @@ def sign(
         void=void,
         before=present.signed.version if present else None,
         again=again,
-        taken_out=taken_out(chain, signer.public_key.keyid),
+        taken_out=taken_out([root.signed for root in chain], signer.public_key.keyid),
     )
 
 

@@ -86,9 +86,9 @@ def complete_chain(roots: Sequence[TrustedRoot], links: Links) -> tuple[TrustedR
     return tuple(chain)
 
 
-def taken_out(chain: Sequence[TrustedRoot], key: str) -> int | None:
+def taken_out(chain: Sequence[Root], key: str) -> int | None:
     """The version from which on the key may sign no more, None where it never might or still may."""
-    having = [root.version for root in chain if key in root.signed.roles["targets"].keyids]
+    having = [root.version for root in chain if key in root.roles["targets"].keyids]
     return having[-1] + 1 if having and having[-1] != chain[-1].version else None
 
 

@@ -229,6 +229,7 @@ def test_who_was_taken_out_is_told_since_when(desk: Path, capsys: pytest.Capture
     assert f"{key}, taken out in root version 2" in capsys.readouterr().err
     assert cli.main(["sign", "b.airlock", "--key", "other.key"]) == 0
     assert f"{key} was taken out in root version 2" in capsys.readouterr().err
+    assert "good, but taken out in root version 2" in run("inspect --signatures b.airlock", capsys)
 
 
 def test_who_signs_first_is_told_that_copies_cannot_be_joined(
