@@ -14,7 +14,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.volume import INDEX, SetTable
 from airlock.storage.archive import Archive
 from airlock.storage.partial import Partial
-from airlock.storage.volume_set import VolumeSet, needed, numbered, restored
+from airlock.storage.volume_set import VolumeSet, needed, restored, unreadable
 
 _TASK = "Joining"
 
@@ -64,9 +64,7 @@ def _take(volumes: VolumeSet, partial: Partial, reporter: Reporter) -> Iterator[
         ]
         faults = [f"{volume.where}: {fault}" for volume in copies for fault in volume.faults]
         if bad:
-            faults.append(
-                f"{copies[0].where}: {table.label(number)}: blocks {numbered(bad)} are damaged or cannot be read"
-            )
+            faults.append(f"{copies[0].where}: {table.label(number)}: {unreadable(bad)}")
         yield from faults
     for stray in volumes.strays:
         yield f"{stray.where}: {stray.why}"

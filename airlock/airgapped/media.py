@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError
 from airlock.storage.volume import Volume
-from airlock.storage.volume_set import Stray, VolumeSet, needed, numbered
+from airlock.storage.volume_set import Stray, VolumeSet, needed, unreadable
 
 _TASK = "Checking volumes"
 
@@ -24,7 +24,7 @@ class FileState:
 
     @property
     def sentence(self) -> str:
-        blocks = [f"blocks {numbered(self.blocks)} are damaged or cannot be read"] if self.blocks else []
+        blocks = [unreadable(self.blocks)] if self.blocks else []
         return "; ".join([*self.faults, *blocks])
 
 
@@ -93,10 +93,7 @@ def sentences(volumes: VolumeSet, state: SetState) -> Iterator[str]:
 
 
 def refusal(volumes: VolumeSet, state: SetState) -> IntegrityError:
-    """What a set that is not whole is refused with."""
-    if state.enough:
-        hint = "what is there suffices: `airlock join` restores the file, and install reads the set as it is"
-    else:
-        hint = f"bring {needed(volumes.table, state.incomplete)}"
+    """What a set that does not suffice is refused with."""
     where = f"{volumes.table.name}, set {volumes.identity[7:15]}"
+    hint = f"bring {needed(volumes.table, state.incomplete)}"
     return IntegrityError(where, "; ".join(sentences(volumes, state)), hint=hint)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
+    from airlock.core.reporter import Reporter
     from airlock.storage.volume_set import VolumeSet
 
 
@@ -19,18 +20,38 @@ class Carried:
 
 
 @contextmanager
-def carried(paths: Sequence[Path]) -> Iterator[Carried]:
-    """One file; or folders and files with the volumes of a set, of which enough must be there. Raises IntegrityError."""
+def carried(paths: Sequence[Path], reporter: "Reporter | None" = None) -> Iterator[Carried]:
+    """One file; or folders and files with the volumes of a set, of which enough must be there; what
+    parity makes up for is told as a note. Raises IntegrityError."""
     if not is_set(paths):
         path = paths[0]
         with path.open("rb") as stream:
             yield Carried(where=str(path), stream=stream, reopen=lambda: path.open("rb"))
         return
+    from airlock.errors import IntegrityError
     from airlock.storage.volume_set import open_set
 
     with closing(open_set(paths)) as volumes:
-        volumes.demand_enough()
-        yield carried_by(volumes)
+        if len(volumes.missing) > volumes.table.parity:
+            _refuse(volumes)
+        if reporter and (volumes.missing or volumes.strays):
+            reporter.note(f"read through parity: {'; '.join(volumes.faults())}")
+        try:
+            yield carried_by(volumes)
+        except IntegrityError:
+            if volumes.failed:
+                _refuse(volumes)
+            raise
+
+
+def _refuse(volumes: "VolumeSet") -> None:
+    """Read all that is there, so that every fault is named at once, and not the next one with the next disc. Raises
+    IntegrityError where it does not suffice."""
+    from airlock.airgapped.media import check_set, refusal
+    from airlock.core.reporter import Silent
+
+    if not (state := check_set(volumes, Silent())).enough:
+        raise refusal(volumes, state)
 
 
 def names_of(paths: Sequence[Path]) -> tuple[str, str]:

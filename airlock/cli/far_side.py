@@ -177,7 +177,7 @@ def signed(
     from airlock.airgapped.verify import verify_signatures
     from airlock.cli.carried import carried
 
-    with carried(paths) as file:
+    with carried(paths, session.reporter) as file:
         archive = opened_archive(file, delta=False)
         known.look_at(archive)
         bundle = verify_signatures(archive, root, session.now(), approvals)

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     with (
         opened(arguments.root) as site,
         refusals_recorded(site, world, "update") as known,
-        carried(arguments.delta) as file,
+        carried(arguments.delta, session.reporter) as file,
         approvals_for(arguments, site) as approvals,
     ):
         delta = opened_archive(file, delta=True)

@@ -18,19 +18,26 @@ if TYPE_CHECKING:
 def verify_volumes(
     arguments: argparse.Namespace, root: bytes, approvals: "Approvals", session: Session
 ) -> None:
-    """Check every byte of every volume, and the signatures of the table that each carries. Returns where the set is whole;
-    else tells what each volume is, and raises IntegrityError with every fault."""
+    """Check every byte of every volume, and the signatures of the table that each carries. Returns where the set suffices, and
+    warns of every fault that parity makes up for; else tells what each volume is, and raises IntegrityError with every
+    fault."""
     from airlock.airgapped.join import check_index
-    from airlock.airgapped.media import check_set, refusal
+    from airlock.airgapped.media import check_set, refusal, sentences
     from airlock.cli.carried import carried_by
     from airlock.storage.archive import Archive
     from airlock.storage.volume_set import open_set
 
     with closing(open_set(arguments.file)) as volumes:
         state = check_set(volumes, session.reporter)
-        if state.whole:
+        if state.whole or state.enough:
             for line in _lines(volumes, state):
                 session.reporter.note(line)
+            for fault in sentences(volumes, state):
+                session.reporter.warn(fault)
+            if not state.whole:
+                session.reporter.warn(
+                    "it is checked through parity: what is there suffices, with less to spare"
+                )
             file = carried_by(volumes)
             check_index(Archive(file.stream, file.where), volumes.table)
             return

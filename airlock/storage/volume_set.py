@@ -44,6 +44,8 @@ class VolumeSet:
         for volume in volumes:
             by_number.setdefault(volume.number, []).append(volume)
         self.volumes: Mapping[int, Sequence[Volume]] = MappingProxyType(dict(sorted(by_number.items())))
+        self.failed = False
+        """Whether a block was asked for that is not to be had."""
         self._lists = dict(self._sound_lists())
 
     def close(self) -> None:
@@ -84,21 +86,22 @@ class VolumeSet:
         return data
 
     def _fault(self, number: int, block: int) -> IntegrityError:
+        self.failed = True
         label = self.table.label(number)
         if copies := self.volumes.get(number):
             hint = f"copy {label} again; `airlock verify` on the set names every fault at once"
             return IntegrityError(copies[0].where, f"block {block} is damaged or cannot be read", hint=hint)
         return IntegrityError(label, "missing, and parity does not make up for it", hint=f"bring {label}")
 
-    def demand_enough(self) -> None:
-        """Raises IntegrityError that names every file at fault, where too many volumes are missing."""
-        if len(self.missing) > self.table.parity:
-            strays = "".join(f"; {stray.where}: {stray.why}" for stray in self.strays)
-            raise IntegrityError(
-                f"{self.table.name}, set {self.identity[7:15]}",
-                f"volumes {numbered(self.missing)} of {self.table.count} are missing{strays}",
-                hint=f"bring {needed(self.table, self.missing)}, or join disc by disc with `airlock join`",
-            )
+    def faults(self) -> list[str]:
+        """What is seen before a block is read: missing volumes, damaged headers, strays."""
+        count = self.table.count
+        missing = [f"volume {self.missing[0]} of {count} is missing"] if len(self.missing) == 1 else []
+        if len(self.missing) > 1:
+            missing = [f"volumes {numbered(self.missing)} of {count} are missing"]
+        copies = (volume for copies in self.volumes.values() for volume in copies)
+        damaged = [f"{volume.where}: {fault}" for volume in copies for fault in volume.faults]
+        return [*missing, *damaged, *(f"{stray.where}: {stray.why}" for stray in self.strays)]
 
 
 def restored(
@@ -138,6 +141,12 @@ def numbered(blocks: Iterable[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def unreadable(blocks: Sequence[int]) -> str:
+    if len(blocks) == 1:
+        return f"block {blocks[0]} is damaged or cannot be read"
+    return f"blocks {numbered(blocks)} are damaged or cannot be read"
 
 
 def needed(table: SetTable, incomplete: Sequence[int]) -> str:

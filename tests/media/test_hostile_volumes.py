@@ -67,7 +67,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, volumes: list[Path]) -> Non
     flip(other[2], 20)
     told = faults([*volumes[1:], *other[:1], other[2]])
     assert told[0] == "gateway.1of3: missing"
-    assert told[1].startswith(str(volumes[1])) and "blocks 3 are damaged" in told[1]
+    assert told[1].startswith(str(volumes[1])) and "block 3 is damaged" in told[1]
     assert told[2].startswith(str(volumes[2])) and "truncated: expected" in told[2] and "blocks 1-" in told[2]
     assert told[3].startswith(str(other[2]))
     assert told[4].startswith(f"{other[0]}: a volume of another set: gateway.1of3, set ")
