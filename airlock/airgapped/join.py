@@ -28,6 +28,11 @@ class Joined:
     """The data volumes of which blocks were made again in this run."""
     needed: str
     """Which volumes to bring; empty where it is complete."""
+    read: int
+    """Volumes of which every block is there, of those that are not parity `of`."""
+    of: int
+    bytes: int
+    """Of the file that are there."""
 
 
 def join(volumes: VolumeSet, partial: Partial, reporter: Reporter) -> Joined:
@@ -50,6 +55,9 @@ def join(volumes: VolumeSet, partial: Partial, reporter: Reporter) -> Joined:
         faults=tuple(faults),
         restored=made,
         needed="" if complete else _needed(table, partial, incomplete),
+        read=table.data if complete else min(table.data, table.count - len(incomplete)),
+        of=table.data,
+        bytes=table.size if complete else _bytes(table, partial),
     )
 
 
@@ -112,6 +120,15 @@ def _restore(volumes: VolumeSet, partial: Partial, reporter: Reporter) -> tuple[
 
 def _without(table: SetTable, partial: Partial, block: int) -> Iterator[int]:
     return (number for number in range(1, table.count + 1) if not partial.has(number, block))
+
+
+def _bytes(table: SetTable, partial: Partial) -> int:
+    return sum(
+        table.length(number, block)
+        for number in range(1, table.data + 1)
+        for block in range(table.blocks(number))
+        if partial.has(number, block)
+    )
 
 
 def _needed(table: SetTable, partial: Partial, incomplete: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
 
 
-def run(arguments: argparse.Namespace, session: Session) -> None:
+def run(arguments: argparse.Namespace, session: Session) -> int:
     from contextlib import closing
 
     from airlock.airgapped.join import join
@@ -51,18 +51,23 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                 "faults": list(joined.faults),
                 "restored": list(joined.restored),
                 "needed": joined.needed,
+                "read": joined.read,
+                "of": joined.of,
+                "bytes": joined.bytes,
             }
         )
     if not joined.complete:
-        raise IntegrityError(
-            str(arguments.output),
-            "not complete",
-            expected=joined.needed,
-            hint=f"insert it and run the same command again; what is there already is kept in {partial.path}",
-        )
+        if not arguments.json:
+            there = joined.bytes * 100 // table.size
+            print(
+                f"{joined.read} of {joined.of} discs read, {there} % of {table.name} is there; insert {joined.needed}"
+            )
+            print(f"  then the same command again; what is there is kept in {partial.path}")
+        return IntegrityError.exit_code
     session.record(output, "join", index=table.index, detail=f"set {volumes.identity}")
     if not arguments.json:
         print(output)
         for number in joined.restored:
             print(f"  restored out of parity: {table.label(number)}")
         print(f"  file  {table.digest}")
+    return 0

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 
 from airlock.core.digest import Digest, hex_of
@@ -23,10 +24,12 @@ _EXPECTED = "a file of an earlier `airlock join`"
 
 class Partial:
     def __init__(self, destination: Path, table: SetTable, identity: Digest) -> None:
-        """Raises TargetError where another process is at it, IntegrityError where something else lies there; OSError."""
+        """Raises IntegrityError where a file of another set is being put together for the same destination, or something else
+        lies there, TargetError where another process is at it; OSError."""
         self._destination, self._table = destination, table
         self.path = destination.with_name(f".{destination.name[:200]}.{hex_of(identity)[:8]}.airpart")
         destination.parent.mkdir(parents=True, exist_ok=True)
+        self._refuse_another_set(hex_of(identity)[:8])
         self._file = _opened(self.path)
         self._has = [bytearray(table.blocks(number)) for number in range(1, table.count + 1)]
         try:
@@ -37,6 +40,19 @@ class Partial:
                 raise
             hint = "wait until it has ended"
             raise TargetError(str(self.path), "another `airlock join` is at it", hint=hint) from error
+
+    def _refuse_another_set(self, identity: str) -> None:
+        start = self.path.name.removesuffix(f"{identity}.airpart")
+        for path in self.path.parent.glob(f"{escape(start)}????????.airpart"):
+            if path != self.path and path.is_file():
+                begun = path.name.removeprefix(start).removesuffix(".airpart")
+                raise IntegrityError(
+                    str(self._destination),
+                    "this disc is of another set than those that were read for it",
+                    expected=f"set {begun}",
+                    found=f"set {identity}",
+                    hint=f"insert a disc of set {begun}; to begin with this set instead, remove {path} or give another -o",
+                )
 
     def close(self) -> None:
         os.close(self._file)

@@ -115,6 +115,26 @@ def test_disc_after_disc_at_one_mount_point(place: Place) -> None:
     assert not list(place.folder.glob(".again*"))
 
 
+def test_a_step_is_no_error_and_says_how_far_it_is(place: Place) -> None:
+    flip(place.discs[1], share_offset(place.discs[1]))
+    step = place.shell.airlock("join", "disc1", "-o", "again.airlock", code=5)
+    assert "1 of 3 discs read, " in step.stdout and "insert any 2 of gateway.2of5, " in step.stdout
+    assert "error" not in step.stderr
+    before = int(step.stdout.partition(" % of")[0].rpartition(" ")[2])
+    step = place.shell.airlock("join", "disc2", "-o", "again.airlock", code=5)
+    assert int(step.stdout.partition(" % of")[0].rpartition(" ")[2]) > before, "most of a damaged disc counts"
+
+
+def test_a_disc_of_another_set_is_refused_for_the_same_file(place: Place) -> None:
+    place.shell.airlock("join", "disc1", "-o", "again.airlock", code=5)
+    place.shell.airlock("split", "original.airlock", "--size", "100k", "-o", "other")
+    first = next((place.folder / "other").glob("*.1of*"))
+    refused = place.shell.airlock("join", str(first), "-o", "again.airlock", code=5)
+    assert "this disc is of another set than those that were read for it: expected set " in refused.stderr
+    assert len(list(place.folder.glob(".again*"))) == 1
+    place.shell.airlock("join", "disc2", "disc3", "-o", "again.airlock")
+
+
 def test_one_volume_says_what_it_belongs_to(place: Place) -> None:
     told = json.loads(place.shell.airlock("inspect", str(place.discs[4]), "--json").stdout)
     assert (told["number"], told["count"], told["parity"], told["of"]) == (5, 5, 2, "bundle")
