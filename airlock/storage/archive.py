@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
+from airlock.storage.mistaken import LOOKED_AT, mistaken_for
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_MEMBERS = 100_000
@@ -107,6 +108,7 @@ class Archive:
 
     def _scan(self) -> dict[str, Span]:
         total = self._stream.seek(0, io.SEEK_END)
+        self._check_start()
         members: dict[str, Span] = {}
         offset = 0
         while (header := self._read(offset, BLOCK)) != bytes(BLOCK):
@@ -127,6 +129,12 @@ class Archive:
                 f"byte {offset}", "bad end of archive", f"{offset + len(END)} bytes in all", f"{total}"
             )
         return members
+
+    def _check_start(self) -> None:
+        self._stream.seek(0)
+        if what := mistaken_for(self._stream.read(LOOKED_AT)):
+            what, _, way_on = what.partition("; ")
+            raise IntegrityError(self.where, f"{what}, not a bundle, delta or volume", hint=way_on or None)
 
     def _read(self, offset: int, size: int) -> bytes:
         self._stream.seek(offset)

@@ -161,3 +161,18 @@ def test_the_writer_refuses_names_that_the_reader_would(name: str) -> None:
 def test_the_writer_refuses_a_size_that_was_not_kept() -> None:
     with pytest.raises(ValueError, match="announced 3 bytes, wrote 2"):
         ArchiveWriter(io.BytesIO()).add("a", 3, [b"ab"])
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "way_on"),
+    [
+        ("v1.lock", "a lockfile, not a bundle", "`airlock build` makes bundles"),
+        ("trust_root/valid/rotated.json", "a trust root, not a bundle", "--trust"),
+        ("journal/valid/far.jsonl", "a journal, not a bundle", "airlock history"),
+    ],
+)
+def test_another_file_of_airlock_s_is_told_by_its_name(path: str, what: str, way_on: str) -> None:
+    data = (Path(__file__).parents[2] / "fixtures" / path).read_bytes()
+    with pytest.raises(IntegrityError, match=what) as caught:
+        opened(data)
+    assert way_on in str(caught.value.hint)
