@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -224,5 +225,6 @@ def test_the_far_side_works_without_any_network_and_writes_nothing_to_the_media(
     assert (report["version"], report["generation"], report["content"]) == ("1.0", 3, 1)
     acts = json.loads(far("history", "--json"))["acts"]
     assert [act["act"] for act in acts] == ["receive", "install", "receive", "install", "rollback"]
-    assert "rollback  2 → 3  1.0  " in far("history")
+    rolled = next(line for line in far("history").splitlines() if "  rollback  " in line)
+    assert re.search(r"2 → 3  1\.0  (\w{4} ){3}\w{4}  signed by \w{8}  done", rolled)
     assert {path.name: path.stat().st_mtime_ns for path in media.iterdir()} == before
