@@ -85,6 +85,7 @@ def install(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundi
 
 
 def check_machine_for(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings) -> Interpreter:
+    site.check_place()
     host = choices.host(site.root, bundle.index.target, choices.python, world.environment)
     check_codecs_of(bundle.index, choices.kinds, bundle.supply.held)
     base = check_machine(bundle.index, bundle.supply.frames, host)

@@ -46,6 +46,8 @@ FRAMES = "store/frames"
 INDEXES = "store/indexes"
 FOLDERS = ("generations", STATE, "state/generations", "state/trust", FRAMES, INDEXES)
 """What a site consists of."""
+_NO_MATTER = frozenset({CURRENT, "generations", STATE, "store", "lost+found"})
+"""What may lie in a root that is no site yet."""
 TEMPORARY = ".airlock-tmp"
 """How every name ends that the next command may remove."""
 
@@ -76,6 +78,21 @@ class Site:
         """One that was never used here."""
         used = [*self.numbers(), *(act.after for act in self.journal().acts), self.current()]
         return max(used) + 1
+
+    def check_place(self) -> None:
+        """A site, or a place where one may begin. Raises TargetError for a folder with other things in it, and OSError."""
+        if self.path(LOCK).exists() or self.path(JOURNAL).exists() or not self.root.exists():
+            return
+        if not self.root.is_dir():
+            raise TargetError(str(self.root), "not a folder", hint="name an empty or new folder with --root")
+        if foreign := sorted({path.name for path in self.root.iterdir()} - _NO_MATTER):
+            named = ", ".join(foreign[:5]) + (" and more" if len(foreign) > 5 else "")
+            raise TargetError(
+                str(self.root),
+                "not a site, and not empty",
+                found=named,
+                hint="name an empty or new folder with --root",
+            )
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -298,9 +315,18 @@ def is_full(error: OSError) -> bool:
 
 def as_target_error(error: OSError, where: str) -> AirlockError:
     """What the system says about the site's disk, in this family; a link where none was made is no matter of the disk."""
-    place = error.filename if isinstance(error.filename, str) else where
+    place = str(Path(where) / error.filename) if isinstance(error.filename, str) else where
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         what = "a link or a file where airlock made something else; no link below a site is followed"
-        return IntegrityError(f"{where}: {place}", what, hint="put back what was there")
-    hint = "free some space, or let go of old generations with `airlock gc`" if is_full(error) else None
-    return TargetError(place, str(error.strerror or error), hint=hint)
+        return IntegrityError(place, what, hint="put back what was there")
+    return TargetError(place, str(error.strerror or error), hint=_way_on(error, where))
+
+
+def _way_on(error: OSError, where: str) -> str | None:
+    if is_full(error):
+        return "free some space, or let go of old generations with `airlock gc`"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"run airlock as the user that owns {where}, or name another --root"
+    if error.errno == errno.EROFS:
+        return "mount it to be written, or name another --root"
+    return None

@@ -1,6 +1,7 @@
 """Generations: installed, switched, judged, shared, gone back to."""
 
 import dataclasses
+import errno
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from airlock.airgapped.status import history, status
 from airlock.core.artifact import HealthCheck
 from airlock.core.target import Target
 from airlock.errors import AirlockError, IntegrityError, TargetError
+from airlock.storage.disk import RealDisk
 from tests.far.bundles import (
     CHOICES,
     NOW,
@@ -44,6 +46,9 @@ def version(
 ) -> bytes:
     items = items or [file_item("share/version", f"{number}".encode()), file_item("share/big", BIG)]
     return bundle(items, version=f"{number}.0", health=health, **rest)
+
+
+FIRST = TRUST.verified(version(1))
 
 
 def check(code: str) -> HealthCheck:
@@ -346,3 +351,31 @@ def test_status_says_what_is_in_use_and_since_when(tmp_path: Path) -> None:
     assert report.generation.index == verified.digest
     assert report.since is not None and report.since.time == NOW
     assert report.interrupted is None
+
+
+def test_a_folder_with_other_things_in_it_is_no_place_for_a_site(tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    (root / ".git").mkdir(parents=True)
+    (root / "README").write_text("mine")
+    for act in (lambda: put(site_at(root), FIRST), lambda: plan(FIRST, site_at(root), CHOICES, WORLD)):
+        with pytest.raises(TargetError, match=r"not a site, and not empty: found \.git, README") as caught:
+            act()
+        assert caught.value.hint == "name an empty or new folder with --root"
+    assert sorted(path.name for path in root.iterdir()) == [".git", "README"]
+    (tmp_path / "mount/lost+found").mkdir(parents=True)
+    assert put(site_at(tmp_path / "mount"), FIRST).after == 1
+
+
+class Guarded(RealDisk):
+    """Belongs to somebody else."""
+
+    def make_directory(self, path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+
+def test_a_root_of_somebody_else_is_named_in_full_with_a_way_on(tmp_path: Path) -> None:
+    root = tmp_path / "site"
+    with pytest.raises(TargetError) as caught:
+        put(site_at(root, Guarded(root)), FIRST)
+    assert str(caught.value) == f"{root}/state: Permission denied"
+    assert "run airlock as the user that owns" in str(caught.value.hint)
