@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from airlock.connected.init import Found, Host, compose, find
+from airlock.connected.own_version import differing_version
 from airlock.connected.requirements import read_requirements
 from airlock.errors import UsageError
 from airlock.formats.manifest import Manifest, parse_manifest
@@ -17,16 +18,27 @@ def manifest(found: Found, host: Host = HOST) -> Manifest:
     return parse_manifest(compose(found, host).encode(), "airlock.toml", SECTIONS)
 
 
-def test_a_pyproject_gives_name_version_dependencies_and_its_tree(tmp_path: Path) -> None:
+def test_a_pyproject_gives_name_version_and_its_tree_which_brings_the_dependencies(tmp_path: Path) -> None:
     project = "[project]\nname = 'Plant.Gateway'\nversion = '1.2'\ndependencies = ['numpy>=2', \"tomli; python_version<'3.11'\"]\n"
     write(tmp_path / "pyproject.toml", project)
     parsed = manifest(find(tmp_path))
     assert (parsed.project.name, parsed.project.version) == ("plant-gateway", "1.2")
     assert parsed.sections["python"] == {
-        "requirements": ["numpy>=2", "tomli; python_version<'3.11'"],
+        "requirements": [],
         "constraints": [],
         "source": ".",
     }
+
+
+def test_a_version_that_stands_twice_is_compared(tmp_path: Path) -> None:
+    project = "[project]\nname = 'gateway'\nversion = '{}'\n"
+    write(tmp_path / "pyproject.toml", project.format("1.2"))
+    parsed = manifest(find(tmp_path))
+    assert differing_version(parsed, tmp_path) is None
+    write(tmp_path / "pyproject.toml", project.format("1.3.0"))
+    assert "of version 1.2, and pyproject.toml" in str(differing_version(parsed, tmp_path))
+    write(tmp_path / "pyproject.toml", "[project]\nname = 'gateway'\ndynamic = ['version']\n")
+    assert differing_version(parsed, tmp_path) is None
 
 
 def test_requirements_in_is_preferred_and_its_files_are_followed(tmp_path: Path) -> None:

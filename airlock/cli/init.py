@@ -4,9 +4,13 @@ import argparse
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airlock.cli.session import Session
 from airlock.errors import UsageError
+
+if TYPE_CHECKING:
+    from airlock.connected.init import Found
 
 MANIFEST = "airlock.toml"
 
@@ -16,6 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--directory", type=Path, default=Path(), metavar="DIR", help="the project; default: the current one"
     )
     parser.add_argument("--force", action="store_true", help="replace an airlock.toml that is there")
+
+
+def _origin(found: "Found") -> str:
+    if found.source:
+        return f": the project's own wheel brings what {found.taken_from} says that it needs"
+    count = len(found.requirements)
+    return f", with {count} requirement{'s' * (count != 1)} of {found.taken_from}" if found.taken_from else ""
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
@@ -32,8 +43,5 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     write_atomically(path, compose(found, host).encode())
     for warning in found.warnings:
         session.reporter.warn(warning)
-    origin = (
-        f", with {len(found.requirements)} requirements of {found.taken_from}" if found.taken_from else ""
-    )
-    session.reporter.note(f"wrote {path}{origin}")
+    session.reporter.note(f"wrote {path}{_origin(found)}")
     session.reporter.note("next: look at its [[target]], then run `airlock lock`")

@@ -146,8 +146,11 @@ def _check(request: "LockRequest", lockfile: Path, as_json: bool, session: Sessi
 
 
 def _lock(request: "LockRequest", lockfile: Path, arguments: argparse.Namespace, session: Session) -> int:
+    from airlock.connected.own_version import differing_version
     from airlock.formats.lockfile import write_lockfile
 
+    if warning := differing_version(request.manifest, request.directory):
+        session.reporter.warn(warning)
     result = locked(request, lockfile, session)
     data = write_lockfile(result)
     differs = request.previous is None or lockfile.read_bytes() != data

@@ -77,7 +77,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the project says already."""
+    """What the project says already. What its own tree (`source`) needs comes with its wheel, and is not said again."""
 
     name: str
     version: str
@@ -143,8 +143,7 @@ def _project_table(path: Path) -> Fields | None:
 
 def _from_project(project: Fields, directory: Path) -> Found:
     dynamic = project.texts("dynamic", ())
-    requirements = project.texts("dependencies", ())
-    for number, text in enumerate(requirements):
+    for number, text in enumerate(project.texts("dependencies", ())):
         parse_requirement(text, f"{project.where}: project.dependencies[{number}]")
     version, warnings = project.text("version", FIRST_VERSION), []
     if "version" in dynamic:
@@ -154,7 +153,6 @@ def _from_project(project: Fields, directory: Path) -> Found:
     return Found(
         name=canonicalize_name(project.text("name", directory.resolve().name)),
         version=_version(version, f"{project.where}: project.version"),
-        requirements=requirements,
         source=True,
         taken_from=project.where,
         warnings=tuple(warnings),
