@@ -37,12 +37,12 @@ from airlock.airgapped.stage import KindNamed, Layout, OnlyCounting, Place, lay_
 from airlock.airgapped.staging import Staging
 from airlock.airgapped.switch import Surroundings, Vouched, recover, sweep, switch
 from airlock.airgapped.verify import SignedBundle, SignedIndex
-from airlock.core.digest import CHUNK, Digest, chunks_of
+from airlock.core.digest import CHUNK, Digest, chunks_of, hex_of
 from airlock.core.target import Target
 from airlock.core.tree import Change, Tree, changes
 from airlock.errors import AirlockError
 from airlock.formats.generation import Generation
-from airlock.formats.index import frame_name
+from airlock.formats.index import BundleIndex, frame_name
 from airlock.formats.trust_chain import pinned
 from airlock.storage.content import Content, Frame
 from airlock.storage.disk import NewFile
@@ -158,6 +158,25 @@ def plan(bundle: SignedBundle, site: Site, choices: Choices, world: Surroundings
         return ()
     tree = _planned(bundle, site, choices, world, base)
     return tuple(changes(before.tree if before else {}, tree))
+
+
+def planned_artifacts(bundle: SignedBundle, site: Site) -> tuple[tuple[str, str, str], ...]:
+    """Kind and name, version now and version then of each artifact that `install` would bring, change or take away; empty where
+    there is none. Raises IntegrityError."""
+    current = site.current_generation()
+    before = _versions(site.index(current.index)) if current else {}
+    after = _versions(bundle.index)
+    return tuple(
+        (name, before[name][0] if name in before else "", after[name][0] if name in after else "")
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
+
+
+def _versions(index: BundleIndex) -> dict[str, tuple[str, Digest]]:
+    """What has no version of its own is told apart by the beginning of its digest."""
+    found = (entry.artifact for entry in index.entries)
+    return {f"{one.kind} {one.name}": (one.version or hex_of(one.digest)[:8], one.digest) for one in found}
 
 
 def _planned(

@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--version"], ["-V"]):
         print(f"airlock {__version__}")
         return 0
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     from airlock.cli.guard import guarded
 
     return guarded(arguments, _run)

@@ -30,7 +30,7 @@ def add_level(parser: argparse.ArgumentParser, what: str) -> None:
         dest="level",
         action="store_const",
         const=SMALLEST,
-        help=f"--level {SMALLEST}: a tenth smaller than by default, for twenty times the work",
+        help=f"--level {SMALLEST}: a sixth smaller than by default, for forty times the work",
     )
 
 

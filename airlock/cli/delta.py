@@ -61,6 +61,10 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
             index=report.index,
             detail=f"from version {old.project.version}, index {report.base}",
         )
+        if report.base == report.index:
+            session.reporter.warn(
+                f"{report.target}: both locks make the same bundle, and this delta changes nothing"
+            )
     _tell(reports, arguments.json)
     for report in reports:
         if not report.signed:

@@ -216,14 +216,23 @@ def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:
         print(f"aloud {short_form(outcome.index)}")
 
 
-def tell_plan(plan: "tuple[Change, ...]", as_json: bool) -> None:
+def tell_plan(artifacts: tuple[tuple[str, str, str], ...], plan: "tuple[Change, ...]", as_json: bool) -> None:
+    """Artifacts first, which are what people know by name; then every path."""
     rows = [(_sign(change), change.path) for change in plan]
     if as_json:
-        print_json({"changes": [{"change": sign, "path": path} for sign, path in rows]})
+        keys = ("name", "before", "after")
+        print_json(
+            {
+                "artifacts": [dict(zip(keys, artifact, strict=True)) for artifact in artifacts],
+                "changes": [{"change": sign, "path": path} for sign, path in rows],
+            }
+        )
         return
+    for name, before, after in artifacts:
+        print(f"{name}: {before or 'nothing'} → {after or 'nothing'}")
     for sign, path in rows:
         print(f"{sign} {path}")
-    print(f"{len(rows)} paths would change; nothing was written")
+    print(f"{len(rows)} path{'s' * (len(rows) != 1)} would change; nothing was written")
 
 
 def _sign(change: "Change") -> str:

@@ -51,11 +51,14 @@ def _tell(done: "Collection", dry_run: bool) -> None:
     from airlock.cli.progress import human_size
 
     if not done.removed and not done.contents:
-        print(f"nothing to let go; generations {_list(done.kept)} stay")
+        several = len(done.kept) != 1
+        what = f"generations {_list(done.kept)} stay" if several else f"generation {_list(done.kept)} stays"
+        print(f"nothing to let go; {what}")
         return
     verb = "would free" if dry_run else "freed"
     print(f"{verb} {human_size(done.freed)}")
-    print(f"  gone     generations {_list(done.removed) or 'none'}, contents {done.contents}")
+    plural = "" if len(done.removed) == 1 else "s"
+    print(f"  gone     generation{plural} {_list(done.removed) or 'none'}, contents {done.contents}")
     print(f"  kept     {_list(done.kept)}")
     if done.running:
         print(f"  running  {_list(done.running)}: programs that were started from there still run")

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.airgapped.install import install, plan
+    from airlock.airgapped.install import install, plan, planned_artifacts
     from airlock.airgapped.record import refusals_recorded
     from airlock.cli.far_side import (
         approvals_for,
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     ):
         choices = choices_of(arguments, approvals)
         if arguments.dry_run:
-            tell_plan(plan(bundle, site, choices, world), arguments.json)
+            changes = plan(bundle, site, choices, world)
+            tell_plan(planned_artifacts(bundle, site), changes, arguments.json)
         else:
             tell_outcome(install(bundle, site, choices, world), "installed", arguments.json)

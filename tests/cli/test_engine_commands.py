@@ -105,6 +105,11 @@ def test_the_delta_restores_the_built_bundle(shop: Shop, tmp_path: Path) -> None
     assert (tmp_path / "new.airlock").read_bytes() == (shop.folder / NEW).read_bytes()
 
 
+def test_a_delta_between_the_same_two_is_warned_of(shop: Shop, tmp_path: Path) -> None:
+    said = shop.run("delta", "v1.lock", "v1.lock", "--offline", "-o", str(tmp_path))
+    assert "warning: plant: both locks make the same bundle" in said.stderr
+
+
 def test_a_wrong_base_ends_with_exit_code_5_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
     refused = shop.run("apply", NEW, DELTA, "-o", str(tmp_path / "new.airlock"), "-q", code=5)
     assert (

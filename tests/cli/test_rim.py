@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from airlock.cli import main
 from airlock.cli.guard import tell
 from airlock.cli.session import Session
 from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError, UsageError
 from tests.far.bundles import bundle, file_item
+
+
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for arguments in (["help"], ["--help"], ["help", "gc"], ["gc", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] and told[2] == told[3] and "--keep" in told[2]
 
 
 def test_an_error_about_a_hostile_name_cannot_command_the_terminal(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airlock.airgapped.host import Host, Interpreter
-from airlock.airgapped.install import Choices, install, plan
+from airlock.airgapped.install import Choices, install, plan, planned_artifacts
 from airlock.airgapped.preflight import trusted_root
 from airlock.airgapped.rollback import rollback
 from airlock.airgapped.site import LOCK, locked
@@ -120,6 +120,17 @@ def test_a_dry_run_tells_what_would_change_and_writes_nothing(tmp_path: Path) ->
     put(site, TRUST.verified(version(1)))
     changes = plan(TRUST.verified(version(2), counter=2), site, CHOICES, WORLD)
     assert [change.path for change in changes] == ["share/version"]
+
+
+def test_the_artifacts_that_would_change_are_told_by_name(tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    assert [name for name, before, _ in planned_artifacts(FIRST, site) if not before] == [
+        "file share/big",
+        "file share/version",
+    ]
+    put(site, FIRST)
+    ((name, before, after),) = planned_artifacts(TRUST.verified(version(2)), site)
+    assert name == "file share/version" and before != after
 
 
 def test_a_good_health_check_runs_in_the_new_generation(tmp_path: Path) -> None:
