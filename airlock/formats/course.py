@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from airlock.errors import IntegrityError
 from airlock.formats.journal import Act, Journal
 
-SWITCHES = ("install", "update", "downgrade", "rollback")
+SWITCHES = ("install", "update", "downgrade", "rollback", "recover")
 """Acts that make another generation the current one."""
 _GAP = 10_000
 """Numbers of generations that may be left out: those of acts that were interrupted before the switch."""
@@ -20,7 +20,7 @@ HINT = "leave it as it is for whoever looks into it; another --root, installed a
 class Course:
     """Where the acts so far have led."""
 
-    current: int = 0
+    kept: int = 0
     """The generation that was switched to last, and kept."""
     highest: int = 0
     """The highest number that any generation had."""
@@ -33,20 +33,20 @@ class Course:
             return f"a switch that is none: {act.act}, {act.outcome or 'under way'}"
         if not self.highest < act.after <= self.highest + _GAP:
             return f"a switch to generation {act.after}, after {self.highest}"
-        if act.before != self.current:
-            return f"a switch from generation {act.before}, while {self.current} was in use"
-        return ""
+        return f"a switch to generation {act.after} from {act.before}" if act.before >= act.after else ""
 
     def _collected(self, act: Act) -> str:
         if act.removed and act.act != "gc":
             return f"{act.act} let generations go"
-        gone = next((one for one in act.removed if one == self.current or one > self.highest), None)
-        return "" if gone is None else f"generation {gone} was let go, while {self.current} was in use"
+        gone = next((one for one in act.removed if one > self.highest), None)
+        return (
+            "" if gone is None else f"generation {gone} was let go, and {self.highest} is the last there was"
+        )
 
     def take(self, act: Act) -> None:
         self.highest = max(self.highest, act.after)
         if act.after and act.outcome == "done":
-            self.current = act.after
+            self.kept = act.after
 
 
 def course_of(journal: Journal, where: str) -> Course:

@@ -188,7 +188,7 @@ def journal_of_junk(ground: Ground) -> list[Command]:
     """a line of the journal is damaged"""
     path = ground.site / "state" / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b"junk\n")
-    return [*_then(ground), *ground.at_site("history"), *ground.at_site("status")]
+    return [*_then(ground), *ground.at_site("history")]
 
 
 @attack(_FAMILY, "time")
@@ -198,7 +198,7 @@ def journal_beyond_the_calendar(ground: Ground) -> list[Command]:
     *before, last = path.read_bytes().splitlines()
     line = dumps(json.loads(last) | {"time": (1 << 53) - 1})
     path.write_bytes(b"".join(one + b"\n" for one in before) + line)
-    return [*ground.at_site("history"), *ground.at_site("status")]
+    return ground.at_site("history")
 
 
 @attack(_FAMILY, "files are not what was installed")

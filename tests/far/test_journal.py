@@ -222,7 +222,7 @@ def test_what_the_near_side_left_of_a_line_is_cut_off_with_the_next(tmp_path: Pa
 def test_a_pipe_or_a_link_in_the_place_of_a_journal_is_neither_waited_for_nor_followed(
     media: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    airlock("key", "new", "release")
+    airlock("key", "new", "release", "--no-passphrase")
     (media / "others").write_text("")
     for put_it in (os.mkfifo, lambda path: path.symlink_to(media / "others"), Path.mkdir):
         path = media / "airlock.journal"
