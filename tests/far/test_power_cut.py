@@ -135,7 +135,7 @@ def test_a_switch_that_was_not_judged_is_judged_by_the_next_command(tmp_path: Pa
 def test_a_verdict_stands_though_the_announcement_came_back(tmp_path: Path) -> None:
     """The removal of `state/switch.json` is not synced: after a power cut it may be there again, and what was healthy then
     is not judged by what a disk full of other things makes of the check now."""
-    site = site_at(tmp_path)
+    site = site_at(tmp_path / "site")
     health = HealthCheck(command=("test", "-e", str(tmp_path / "licence")), timeout=5)
     (tmp_path / "licence").touch()
     put(site, TRUST.verified(version(1, health), counter=1))
