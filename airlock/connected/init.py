@@ -82,6 +82,8 @@ class Found:
     name: str
     version: str
     requirements: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    """Of its own tree, for one that is not to be built."""
     constraints: tuple[str, ...] = ()
     source: bool = False
     taken_from: str | None = None
@@ -143,7 +145,8 @@ def _project_table(path: Path) -> Fields | None:
 
 def _from_project(project: Fields, directory: Path) -> Found:
     dynamic = project.texts("dynamic", ())
-    for number, text in enumerate(project.texts("dependencies", ())):
+    dependencies = project.texts("dependencies", ())
+    for number, text in enumerate(dependencies):
         parse_requirement(text, f"{project.where}: project.dependencies[{number}]")
     version, warnings = project.text("version", FIRST_VERSION), []
     if "version" in dynamic:
@@ -153,6 +156,7 @@ def _from_project(project: Fields, directory: Path) -> Found:
     return Found(
         name=canonicalize_name(project.text("name", directory.resolve().name)),
         version=_version(version, f"{project.where}: project.version"),
+        dependencies=dependencies,
         source=True,
         taken_from=project.where,
         warnings=tuple(warnings),

@@ -52,9 +52,12 @@ def _asked(foreign: Foreign, directory: Path) -> tuple[Found, tuple[str, ...]]:
     pyproject = _pyproject(directory)
     found = find(directory) if "project" in pyproject else Found(name=find(directory).name, version="0.1.0")
     warnings = [*foreign.warnings, *found.warnings]
+    if "build-system" not in pyproject:
+        found = replace(found, source=False, requirements=found.dependencies)
     if poetry := pyproject.get("tool", {}).get("poetry"):
         found = _with_poetry(found, poetry, warnings)
-    if foreign.tool == "requirements" or (foreign.requirements is not None and not found.requirements):
+    told = found.requirements or found.source
+    if foreign.tool == "requirements" or (foreign.requirements is not None and not told):
         found = replace(found, requirements=foreign.requirements or ())
     if foreign.tool == "requirements":
         found = replace(found, source=False)

@@ -160,7 +160,7 @@ def root_with_one_key_under_two_ids(ground: Ground) -> list[Command]:
     return [*ground.everywhere(_carried(ground, v2=data)), *_accept(ground, data)]
 
 
-@attack(_FAMILY, "TUF root metadata")
+@attack(_FAMILY, "not a trust root")
 def roots_of_junk(ground: Ground) -> list[Command]:
     """what is given for roots is a bundle, nothing, or an endless number of arrays"""
     junk = (ground.next[:4000], b"", b"[" * 100_000)

@@ -109,7 +109,7 @@ def volume_with_the_payload_of_another(ground: Ground) -> list[Command]:
     return _verified(ground, paths[0].parent)
 
 
-@attack(_FAMILY, "block 0 is damaged")
+@attack(_FAMILY, "damaged")
 def volume_with_the_payload_of_another_installed(ground: Ground) -> list[Command]:
     """the same, which nobody verified before it is installed"""
     paths = _set(ground)
@@ -213,7 +213,7 @@ def _replaced(ground: Ground, put: Callable[[Path], object]) -> list[Command]:
     return _used(ground, paths[0].parent)
 
 
-@attack(_FAMILY, "volumes 2 of 4 are missing", confined=True)
+@attack(_FAMILY, "2of4: missing", confined=True)
 def volume_becomes_a_pipe(ground: Ground) -> list[Command]:
     """a named pipe with the name of a volume, for which a reader would wait for ever"""
     paths = _set(ground)
@@ -249,7 +249,7 @@ def volumes_of_a_file_outside(ground: Ground) -> list[Command]:
     return [*_used(ground, paths[0].parent), *_joined(ground, paths[0].parent)]
 
 
-@attack(_FAMILY, "volumes 1-2 of 4 are missing")
+@attack(_FAMILY, "1of4: missing")
 def volume_of_a_name_that_a_terminal_obeys(ground: Ground) -> list[Command]:
     """junk among the volumes under a name that clears the screen where it is told"""
     paths = _set(ground)
@@ -276,7 +276,7 @@ def volume_with_a_huge_header(ground: Ground) -> list[Command]:
     return [("install", str(paths[0].parent), "--root", str(ground.site))]
 
 
-@attack(_FAMILY, "too large")
+@attack(_FAMILY, "not a trust root")
 def trust_root_too_large_for_a_set(ground: Ground) -> list[Command]:
     """a trust root of two megabytes is given for a set"""
     paths = _set(ground)
