@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
 from airlock.core.digest import Digest
@@ -49,24 +50,38 @@ def unpack_archive(stream: BinaryIO, file: str, directory: Path) -> int:
         newest = (_unzip if file.endswith(".zip") else _untar)(stream, file, directory)
     except AirlockError:
         raise
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError) as error:
+    except (
+        tarfile.TarError,
+        _with_filters().TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise IntegrityError(file, f"not a source archive that can be unpacked, {error}") from error
     return min(max(newest, EPOCH), _LATEST)
 
 
 def _untar(stream: BinaryIO, file: str, directory: Path) -> int:
     newest, room = 0, _Room(file)
-    if not hasattr(tarfile, "data_filter"):
-        raise IntegrityError(
-            file, "this Python cannot unpack it without risk", expected="Python 3.11.4 or newer"
-        )
-    with tarfile.open(fileobj=stream, mode="r:*") as archive:
+    with _with_filters().open(fileobj=stream, mode="r:*") as archive:
         for member in archive:
             room.take(member.size)
             archive.extract(member, directory, filter="data")
             if member.isreg():
                 newest = max(newest, int(member.mtime))
     return newest
+
+
+def _with_filters() -> ModuleType:
+    """The standard library's `tarfile` where it has the filters of PEP 706 (from Python 3.11.4 on), else its backport."""
+    if hasattr(tarfile, "data_filter"):
+        return tarfile
+    from backports import tarfile as backport
+
+    module: ModuleType = backport
+    return module
 
 
 def _unzip(stream: BinaryIO, file: str, directory: Path) -> int:
