@@ -35,7 +35,7 @@ class RealSteps:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=_SUFFIX)
             stream = os.fdopen(handle, "w+b")
             with suppress(OSError):  # where there are no locks, nothing is ever taken for left behind
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX)  # somebody may just be looking whether it is held
             if os.fstat(handle).st_nlink:
                 return stream, Path(name)
             stream.close()  # another writer took it for one that was left, before it was locked
@@ -76,24 +76,30 @@ def replacing(path: Path, mode: int = 0o644, steps: Steps | None = None) -> Iter
         raise
 
 
-def left_behind(path: Path) -> list[Path]:
-    """Unfinished files beside `path` whose writer is gone."""
+def left_behind(path: Path) -> Iterator[Path]:
+    """Unfinished files beside `path` whose writer is gone. Each is held until the next is asked for, so that a writer who
+    has just created it waits, and sees that it is gone."""
     names = (one for one in path.parent.iterdir() if one.name.startswith(_prefix(path)))
-    return [one for one in sorted(names) if one.name.endswith(_SUFFIX) and _nobody_holds(one)]
+    for one in sorted(names):
+        if one.name.endswith(_SUFFIX) and (handle := _held(one)) is not None:
+            try:
+                yield one
+            finally:
+                os.close(handle)
 
 
-def _nobody_holds(path: Path) -> bool:
+def _held(path: Path) -> int | None:
+    """A descriptor that holds the lock on it, None where somebody else does."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
-    finally:
         os.close(handle)
-    return True
+        return None
+    return handle
 
 
 def _prefix(path: Path) -> str:

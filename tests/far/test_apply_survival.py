@@ -70,7 +70,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_removes(
             out.flush()
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    assert len(left_behind(tmp_path / "new.airlock")) == 1
+    assert len(list(left_behind(tmp_path / "new.airlock"))) == 1
     assert sweep_of(built, whole, tmp_path).survives(tmp_path) == "old"
 
 
@@ -78,7 +78,7 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with replacing(path) as first:
         first.write(b"first")
-        assert left_behind(path) == []
+        assert list(left_behind(path)) == []
         with replacing(path) as second:
             second.write(b"second")
         assert path.read_bytes() == b"second"
