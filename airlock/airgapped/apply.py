@@ -15,7 +15,7 @@ from typing import BinaryIO
 from airlock.core.artifact import Encoder
 from airlock.core.digest import Digest, chunks_of
 from airlock.formats.delta_index import Full, Keep
-from airlock.formats.index import frame_name
+from airlock.formats.index import INDEX, frame_name
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.frames import compress, this_encoder
 from airlock.storage.restore import Delta, FrameSource, check_base_index, check_whole, read_delta, restored
@@ -118,7 +118,7 @@ class _LargestFirst:
 
 def _write(base: FrameSource, delta: Delta, frames: Mapping[Digest, BinaryIO], out: BinaryIO) -> None:
     writer = ArchiveWriter(out)
-    writer.add_bytes("index.json", delta.data)
+    writer.add_bytes(INDEX, delta.data)
     for name in (name for name in delta.archive.members if name.startswith("trust/")):
         writer.add(name, delta.archive.members[name].size, chunks_of(delta.archive.open(name)))
     kept = {row.digest for row in delta.rows.rows if isinstance(row, Keep)}

@@ -12,7 +12,7 @@ from airlock.core.paths import safe_path
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import MEMBER as DELTA
-from airlock.formats.index import BundleIndex, IndexEntry, parse_index
+from airlock.formats.index import INDEX, BundleIndex, IndexEntry, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.atomic import replacing
 from airlock.storage.frames import opened
@@ -23,7 +23,7 @@ def read_index(bundle: Archive) -> BundleIndex:
     if DELTA in bundle.members:
         hint = "restore the bundle with `airlock apply` first"
         raise UsageError(bundle.where, "not a bundle but a delta", hint=hint)
-    return parse_index(bundle.read("index.json", MAX_SIZE), f"{bundle.where}: index.json")
+    return parse_index(bundle.read(INDEX, MAX_SIZE), f"{bundle.where}: index.json")
 
 
 def members_of(bundle: Archive, entry: IndexEntry) -> Iterator[Member]:

@@ -11,7 +11,7 @@ from airlock.core.expanded import Costs, form_named
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Keep, Patch
-from airlock.formats.index import BundleIndex, IndexEntry, frame_name, parse_index
+from airlock.formats.index import INDEX, BundleIndex, IndexEntry, frame_name, parse_index
 from airlock.formats.lockfile import parse_lockfile
 from airlock.storage.archive import Archive
 from airlock.storage.delta_costs import patch_costs
@@ -66,7 +66,7 @@ def inspect(stream: BinaryIO, where: str, *, sizes: bool) -> Summary:
     archive = Archive(stream, where)
     if MEMBER in archive.members:
         return _delta(archive, size, sizes)
-    if "index.json" in archive.members:
+    if INDEX in archive.members:
         return _bundle(archive, size, sizes)
     approvals = any(name.startswith("trust/") for name in archive.members)
     hint = f"`airlock inspect --signatures {where}` shows approvals" if approvals else None
@@ -111,7 +111,7 @@ def _is_root(data: bytes, where: str) -> bool:
 
 
 def _bundle(archive: Archive, size: int, sizes: bool) -> Summary:
-    data = archive.read("index.json", MAX_SIZE)
+    data = archive.read(INDEX, MAX_SIZE)
     index = parse_index(data, f"{archive.where}: index.json")
     lines = tuple(
         _line(

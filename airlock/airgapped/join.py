@@ -11,7 +11,8 @@ from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import digest_of, digest_of_stream
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError
-from airlock.formats.volume import INDEX, SetTable
+from airlock.formats.index import INDEX
+from airlock.formats.volume import SetTable
 from airlock.storage.archive import Archive
 from airlock.storage.partial import Partial
 from airlock.storage.volume_set import VolumeSet, needed, restored, unreadable

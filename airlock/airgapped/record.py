@@ -11,10 +11,11 @@ from typing import Unpack
 
 from airlock.airgapped.site import JOURNAL, Site, locked
 from airlock.airgapped.switch import Surroundings, Unhealthy, Vouched
-from airlock.airgapped.verify import INDEX, SignedIndex
+from airlock.airgapped.verify import SignedIndex
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import AirlockError, IntegrityError, TargetError
+from airlock.formats.index import INDEX
 from airlock.formats.journal import MAX_JOURNAL, Act, Facts, Line
 from airlock.storage.archive import Archive
 

@@ -15,6 +15,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of, hex_of, parse_digest
 from airlock.errors import IntegrityError, UsageError
+from airlock.formats.index import INDEX
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
@@ -83,9 +84,9 @@ class Report:
 
 def signatures(archive: Archive) -> Report:
     """Raises IntegrityError where metadata cannot be read, UsageError where the file holds none of it."""
-    if "index.json" not in archive.members and not any(map(approver_of, archive.members)):
+    if INDEX not in archive.members and not any(map(approver_of, archive.members)):
         raise UsageError(archive.where, "neither a bundle, a delta nor approvals")
-    index = digest_of(archive.read("index.json", MAX_SIZE)) if "index.json" in archive.members else None
+    index = digest_of(archive.read(INDEX, MAX_SIZE)) if INDEX in archive.members else None
     names = sorted(filter(None, map(approver_of, archive.members)))
     release = _read(archive, "", index, None) if TARGETS in archive.members else None
     counter = release.counter if release else None

@@ -39,7 +39,7 @@ from airlock.airgapped.approvals import (
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import IntegrityError
-from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
+from airlock.formats.index import INDEX, BundleIndex, Expanded, frame_name, parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
@@ -56,7 +56,6 @@ from airlock.storage.content import BundleSupply, Content, Supply
 from airlock.storage.frames import decompress
 from airlock.storage.root_chain import links_in
 
-INDEX = "index.json"
 Reopen = Callable[[], BinaryIO]
 """Opens the same file once more, for a thread of its own."""
 

@@ -134,14 +134,12 @@ def _check(
     from airlock.connected.reproduce import compare_bundles
     from airlock.core.canonical_json import MAX_SIZE
     from airlock.errors import UsageError
-    from airlock.formats.index import parse_index
+    from airlock.formats.index import INDEX, parse_index
     from airlock.storage.archive import Archive
 
     bundle: Path = arguments.check
     with bundle.open("rb") as stream:
-        index = parse_index(
-            Archive(stream, str(bundle)).read("index.json", MAX_SIZE), f"{bundle}: index.json"
-        )
+        index = parse_index(Archive(stream, str(bundle)).read(INDEX, MAX_SIZE), f"{bundle}: index.json")
     if index.target.name not in targets:
         raise UsageError(
             str(bundle), "made for a target that is not asked for", found=repr(index.target.name)

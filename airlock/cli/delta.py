@@ -88,13 +88,13 @@ def _trust(signed: list[Path], target: str, index: "Digest") -> dict[str, bytes]
     from airlock.connected.delta import read_trust
     from airlock.core.canonical_json import MAX_SIZE
     from airlock.errors import UsageError
-    from airlock.formats.index import parse_index
+    from airlock.formats.index import INDEX, parse_index
     from airlock.storage.archive import Archive
 
     for path in signed:
         with path.open("rb") as stream:
             bundle = Archive(stream, str(path))
-            if parse_index(bundle.read("index.json", MAX_SIZE), str(path)).target.name == target:
+            if parse_index(bundle.read(INDEX, MAX_SIZE), str(path)).target.name == target:
                 if trust := read_trust(bundle, index):
                     return trust
                 raise UsageError(

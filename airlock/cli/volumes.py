@@ -148,10 +148,10 @@ def _belongs_to(volume: "Volume") -> str | None:
     """Of which project and version its copy of the index is; None where that is damaged."""
     from airlock.core.canonical_json import MAX_SIZE
     from airlock.errors import IntegrityError
-    from airlock.formats.index import parse_index
+    from airlock.formats.index import INDEX, parse_index
 
     try:
-        index = parse_index(volume.archive.read("index.json", MAX_SIZE), volume.where)
+        index = parse_index(volume.archive.read(INDEX, MAX_SIZE), volume.where)
     except IntegrityError:
         return None
     return f"{index.project.name} {index.project.version} for {index.target.name}"

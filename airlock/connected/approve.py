@@ -14,7 +14,7 @@ from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import IntegrityError, UsageError
-from airlock.formats.index import parse_index
+from airlock.formats.index import INDEX, parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
@@ -30,8 +30,6 @@ from airlock.formats.trust_chain import Quorum, TrustedRoot, complete_chain, quo
 from airlock.formats.trust_fields import Particulars, write_particulars
 from airlock.storage.archive import Archive
 from airlock.storage.root_chain import links_in
-
-_INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,8 @@ def approve(
     links = links_in(archives, roots[-1].policy.approver)
     chain = complete_chain(roots, links)
     newest, name = chain[-1], _approver(chain, signer)
-    index = archive.read(_INDEX, MAX_SIZE)
-    path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
+    index = archive.read(INDEX, MAX_SIZE)
+    path = target_path(parse_index(index, f"{archive.where}: {INDEX}"))
     release = _release(archive, {path: TargetFile.from_data(path, index, ["sha256"])})
     for earlier in archives[1:]:
         _check_same_release(earlier, release)

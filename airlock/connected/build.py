@@ -11,7 +11,7 @@ from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, TargetError
-from airlock.formats.index import BundleIndex, IndexEntry, write_index
+from airlock.formats.index import INDEX, BundleIndex, IndexEntry, write_index
 from airlock.formats.lockfile import Lockfile
 from airlock.kinds.registry import kind_named
 from airlock.storage.archive import ArchiveWriter
@@ -78,7 +78,7 @@ def build(lockfile: Lockfile, target: str, workshop: Workshop, path: Path) -> Bu
     data = write_index(index)
     with replacing(path) as out:
         writer = ArchiveWriter(out)
-        writer.add_bytes("index.json", data)
+        writer.add_bytes(INDEX, data)
         for name, frame in sorted(
             {entry.frame: frame for entry, frame in zip(index.entries, frames, strict=True)}.items()
         ):

@@ -15,7 +15,7 @@ from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, chunks_of, digest_of
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, Row, write_delta_index
-from airlock.formats.index import BundleIndex, IndexEntry, frame_name, index_digest, write_index
+from airlock.formats.index import INDEX, BundleIndex, IndexEntry, frame_name, index_digest, write_index
 from airlock.formats.lockfile import Lockfile
 from airlock.formats.trust import TARGETS
 from airlock.storage.archive import Archive, ArchiveWriter
@@ -79,7 +79,7 @@ def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[s
         with replacing(path) as out:
             writer = ArchiveWriter(out)
             writer.add_bytes(MEMBER, write_delta_index(index))
-            writer.add_bytes("index.json", data)
+            writer.add_bytes(INDEX, data)
             for name in sorted(trust):
                 writer.add_bytes(name, trust[name])
             for row in rows:
@@ -212,7 +212,7 @@ class CachedFrames:
 
 def read_trust(bundle: Archive, index: Digest) -> dict[str, bytes]:
     """The signatures of a signed bundle, which must be of this very index. Raises IntegrityError."""
-    found = digest_of(bundle.read("index.json", MAX_SIZE))
+    found = digest_of(bundle.read(INDEX, MAX_SIZE))
     if found != index:
         raise IntegrityError(
             bundle.where, "signed another index than the new lock makes", expected=index, found=found

@@ -15,7 +15,7 @@ from airlock.connected.key import put_signature
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import IntegrityError, UsageError
-from airlock.formats.index import parse_index
+from airlock.formats.index import INDEX, parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
     TARGETS,
@@ -31,8 +31,6 @@ from airlock.formats.trust_chain import Quorum, TrustedRoot, complete_chain, quo
 from airlock.formats.trust_fields import Particulars, read_particulars, write_particulars
 from airlock.storage.archive import Archive, rewrite
 from airlock.storage.root_chain import links_in
-
-_INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ def sign(
     """Write `archive`, signed and with `roots` in it, to `out`. A file that other release keys signed gets one more
     signature over the same statement; a file that this key alone signed, or nobody, gets a new one. Raises IntegrityError
     or UsageError."""
-    index = archive.read(_INDEX, MAX_SIZE)
+    index = archive.read(INDEX, MAX_SIZE)
     chain = complete_chain(roots, links_in([archive], ""))
     newest = chain[-1] if chain else None
     present = _present(archive)
@@ -113,7 +111,7 @@ def _metadata(
     statement: Statement,
     trusted: TrustedRoot | None,
 ) -> Metadata[Targets]:
-    path = target_path(parse_index(index, f"{archive.where}: {_INDEX}"))
+    path = target_path(parse_index(index, f"{archive.where}: {INDEX}"))
     target = TargetFile.from_data(path, index, ["sha256"])
     if present is None or _begins(present, signer, statement, trusted):
         counter = statement.counter

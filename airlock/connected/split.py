@@ -18,11 +18,11 @@ from airlock.core.erasure import MAX_ROWS, Sums, weights
 from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import MEMBER as DELTA
+from airlock.formats.index import INDEX
 from airlock.formats.volume import (
     BLOCKS,
     DIGEST,
     HEADER,
-    INDEX,
     LISTS,
     MAX_BLOCKS,
     PAYLOAD,

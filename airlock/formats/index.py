@@ -27,6 +27,8 @@ from airlock.formats.rows import (
     write_target,
 )
 
+INDEX = "index.json"
+"""The archive member that holds the table of contents, which signatures are over."""
 FORMAT = "airlock-bundle/1"
 RAW = "raw/1"
 _CODEC = re.compile(r"[a-z0-9-]{1,40}/[0-9]{1,4}")

@@ -16,11 +16,11 @@ from airlock.core.erasure import MAX_ROWS
 from airlock.core.fields import Fields
 from airlock.core.paths import safe_path
 from airlock.errors import IntegrityError
+from airlock.formats.index import INDEX
 
 FORMAT = "airlock-volume/1"
 HEADER = "volume.json"
 """The first member of a volume."""
-INDEX = "index.json"
 LISTS = "blocks"
 """The member that holds the lists of all volumes of the set, one after the other."""
 PAYLOAD = "payload"

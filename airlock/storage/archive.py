@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from airlock.core.digest import chunks_of
 from airlock.errors import IntegrityError
+from airlock.formats.index import INDEX
 from airlock.storage.mistaken import LOOKED_AT, mistaken_for
 
 BLOCK = tarfile.BLOCKSIZE
@@ -72,7 +73,7 @@ def rewrite(
     carried = {name for name in archive.members if name.startswith("trust/")}
     for name in (name for name in archive.members if name not in carried):
         _copy(archive, name, writer)
-        if name == "index.json":
+        if name == INDEX:
             for member in sorted((carried | trust.keys()) - set(without)):
                 if member in trust:
                     writer.add_bytes(member, trust[member])

@@ -30,7 +30,8 @@ def read_journal(path: Path) -> Journal:
 
 def read_sound(path: Path) -> tuple[Journal, IntegrityError | None]:
     """The lines before the first that is broken, and what is wrong with that one. Raises OSError."""
-    return sound_part(path.read_bytes(), str(path))
+    with path.open("rb") as stream:
+        return sound_part(stream.read(MAX_JOURNAL + 1), str(path))
 
 
 def append(path: Path, act: Act) -> Line:

@@ -25,7 +25,7 @@ from airlock.formats.delta_index import (
     Row,
     parse_delta_index,
 )
-from airlock.formats.index import BundleIndex, Expanded, frame_name, parse_index
+from airlock.formats.index import INDEX, BundleIndex, Expanded, frame_name, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader, member_name, open_streams
 from airlock.storage.frames import decompress, decompress_whole
@@ -55,7 +55,7 @@ class BundleFrames:
     def __init__(self, bundle: Archive) -> None:
         self._bundle = bundle
         self.where = bundle.where
-        self.index = digest_of(bundle.read("index.json", MAX_SIZE))
+        self.index = digest_of(bundle.read(INDEX, MAX_SIZE))
 
     def open(self, expanded: Digest) -> BinaryIO:
         return self._bundle.open(frame_name(expanded))
@@ -79,7 +79,7 @@ class Delta:
 def read_delta(archive: Archive) -> Delta:
     """Check that a delta speaks of the index that it carries. Raises IntegrityError."""
     rows = parse_delta_index(archive.read(MEMBER, MAX_SIZE), f"{archive.where}: {MEMBER}")
-    data = archive.read("index.json", MAX_SIZE)
+    data = archive.read(INDEX, MAX_SIZE)
     if digest_of(data) != rows.new:
         raise IntegrityError(
             f"{archive.where}: index.json",
@@ -102,7 +102,7 @@ def _members(rows: DeltaIndex) -> set[str]:
     """Every name that a member of the delta may have, its signatures aside."""
     whole = {frame_name(row.digest) for row in rows.rows if isinstance(row, Full)}
     streams = STREAMS if any(isinstance(row, Patch) for row in rows.rows) else ()
-    return {MEMBER, "index.json", *whole, *map(member_name, streams)}
+    return {MEMBER, INDEX, *whole, *map(member_name, streams)}
 
 
 def check_base(base: FrameSource, delta: Delta) -> None:

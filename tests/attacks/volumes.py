@@ -8,7 +8,8 @@ from pathlib import Path
 
 from airlock.core.canonical_json import dumps
 from airlock.core.digest import digest_of
-from airlock.formats.volume import HEADER, INDEX, LISTS, PAYLOAD, SetTable
+from airlock.formats.index import INDEX
+from airlock.formats.volume import HEADER, LISTS, PAYLOAD, SetTable
 from tests.attacks.ground import TARGETS, Command, Ground, Keys, attack, items
 from tests.far.bundles import archive_of, bundle, file_item, members_in
 from tests.media.sets import header_of, noise, rewritten, split_into, with_header

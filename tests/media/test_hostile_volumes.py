@@ -13,7 +13,8 @@ from airlock.core.canonical_json import dumps
 from airlock.core.digest import digest_of
 from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError
-from airlock.formats.volume import HEADER, INDEX, LISTS, PAYLOAD
+from airlock.formats.index import INDEX
+from airlock.formats.volume import HEADER, LISTS, PAYLOAD
 from airlock.storage.archive import END, member_header
 from airlock.storage.volume import Volume, looks_like_a_volume
 from airlock.storage.volume_set import VolumeStream, open_set
