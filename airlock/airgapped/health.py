@@ -1,20 +1,15 @@
-"""Run the health check of a generation."""
+"""The verdict on a generation that was switched to: what outside of it takes it up, and its health check."""
 
-import os
-import signal
-import subprocess
-import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from airlock.core.artifact import HealthCheck
+from airlock.airgapped.command import TAIL, run
+from airlock.core.artifact import Activation, HealthCheck
+from airlock.core.reporter import Reporter
 
-_TAIL = 4000
-"""Bytes of output that are kept."""
-_GRACE = 2
-"""Seconds for the output to end after the program did; a daemon that it left behind may hold it open."""
+_READ_BACK = 1 << 20
+"""Bytes of what the check of an activation prints that are looked at: the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,73 +17,45 @@ class Verdict:
     healthy: bool
     detail: str
     """How it ended and the last of its output, empty where all is well."""
+    what: str = "the health check failed"
+    """In a few words, where it is not."""
 
 
-def check_health(check: HealthCheck, generation: Path, environment: Mapping[str, str]) -> Verdict:
-    """Run the command with the generation's `bin` first on PATH, in its directory, within its time."""
-    tail = _Tail()
-    try:
-        process = subprocess.Popen(
-            check.command,
-            cwd=generation,
-            env=_environment(generation, environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:  # ValueError: a NUL
-        return Verdict(
-            healthy=False, detail=f"{check.command[0]}: {getattr(error, 'strerror', None) or error}"
-        )
-    with process:
-        assert process.stdout is not None, "it was asked for"
-        reader = threading.Thread(target=tail.read, args=(process.stdout,), daemon=True)
-        reader.start()
-        end = _wait(process, check.timeout)
-        reader.join(_GRACE)
-        if reader.is_alive():
-            _kill(process)
-            reader.join(_GRACE)
-    return Verdict(healthy=not end, detail=f"{end}\n{tail.text()}".strip() if end else "")
+WELL = Verdict(healthy=True, detail="")
 
 
-def _environment(generation: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """As an activated virtual environment, without what would lead Python elsewhere."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    path = os.pathsep.join([str(generation / "bin"), *filter(None, [kept.get("PATH", os.defpath)])])
-    return kept | {"PATH": path, "VIRTUAL_ENV": str(generation)}
+def check_health(
+    check: HealthCheck | None, generation: Path, environment: Mapping[str, str], reporter: Reporter
+) -> Verdict:
+    if check is None:
+        return WELL
+    reporter.note(f"health check: {' '.join(check.command)}")
+    ended = run(check.command, check.timeout, generation, environment)
+    return Verdict(healthy=not ended.fault, detail=ended.detail)
 
 
-def _wait(process: "subprocess.Popen[bytes]", timeout: int) -> str:
-    """Empty where it ended well."""
-    try:
-        code = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-        return f"no end after {timeout} seconds"
-    if code < 0:
-        return f"ended by signal {-code}"
-    return f"exit code {code}" if code else ""
+def activate(
+    activations: Sequence[Activation], generation: Path, environment: Mapping[str, str], reporter: Reporter
+) -> Verdict:
+    """Run each, and read back what became of it; the first that fails is the last that is run."""
+    for one in activations:
+        reporter.note(f"activating {one.artifact}: {' '.join(one.command)}")
+        if detail := _activated(one, generation, environment):
+            what = f"{one.artifact} could not be activated"
+            return Verdict(healthy=False, detail=f"activation of {one.artifact}: {detail}", what=what)
+    return WELL
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
-
-
-class _Tail:
-    """The last of a stream, whatever its length."""
-
-    def __init__(self) -> None:
-        self._data = b""
-
-    def read(self, stream: IO[bytes]) -> None:
-        while chunk := os.read(stream.fileno(), _TAIL):
-            self._data = (self._data + chunk)[-_TAIL:]
-
-    def text(self) -> str:
-        return self._data.decode(errors="replace")
+def _activated(one: Activation, generation: Path, environment: Mapping[str, str]) -> str:
+    """Empty where all is well."""
+    done = run(one.command, one.timeout, generation, environment)
+    if done.fault:
+        return done.detail
+    seen = run(one.check, one.timeout, generation, environment, _READ_BACK)
+    if seen.fault:
+        return f"{one.check[0]}, which reads back what became of it: {seen.fault}\n{seen.output[-TAIL:]}"
+    lines = {line.strip() for line in seen.output.splitlines()}
+    missing = [line for line in one.expected if line not in lines]
+    if missing:
+        return f"read back as something else: expected {missing[0]}, found {seen.output.strip()[:TAIL] or 'nothing'}"
+    return ""

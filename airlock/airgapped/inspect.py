@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from airlock.core.artifact import Artifact, Encoder, Project
+from airlock.core.artifact import Activation, Artifact, Encoder, HealthCheck, Project
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import Costs, form_named
@@ -53,6 +53,9 @@ class Summary:
     signatures: tuple[str, ...]
     """The members below `trust/`, which say nothing before `verify` has read them."""
     lines: tuple[Line, ...]
+    activation: tuple[Activation, ...] = ()
+    """What the far side runs after the switch; of a lock it is not known yet."""
+    health: HealthCheck | None = None
 
 
 def inspect(stream: BinaryIO, where: str, *, sizes: bool) -> Summary:
@@ -176,6 +179,8 @@ def _summary(
         base=rows.base if rows else None,
         signatures=tuple(name for name in archive.members if name.startswith("trust/")),
         lines=lines,
+        activation=parsed.activation,
+        health=parsed.health,
     )
 
 

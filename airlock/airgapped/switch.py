@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airlock.airgapped.collect import clear_contents, finish
-from airlock.airgapped.health import Verdict, check_health
+from airlock.airgapped.health import Verdict, activate, check_health
 from airlock.airgapped.site import CURRENT, FOLDERS, INTENT, TEMPORARY, Site, directory_of, record_of
 from airlock.airgapped.sound import check_sound
 from airlock.core.reporter import Reporter
@@ -32,7 +32,7 @@ class Surroundings:
     now: int
     """Seconds since the epoch."""
     environment: Mapping[str, str]
-    """For the health check, and to find interpreters."""
+    """For activations and the health check, and to find interpreters."""
     reporter: Reporter
     user: str = ""
     """Who is at the machine, for the journal."""
@@ -43,7 +43,7 @@ class Surroundings:
 
 
 class Unhealthy(TargetError):
-    """The health check of what was switched to failed; the journal has it."""
+    """What was switched to could not be activated, or its health check failed; the journal has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,47 +81,59 @@ def switch(
     )
     site.announce(announced)
     site.point_to(to.number)
-    judged = _judge(site, announced, world)
+    judged, verdict = _judge(site, announced, world)
     if judged.outcome == "reverted":
-        raise _unhealthy(judged)
+        raise _unhealthy(judged, verdict)
     return judged
 
 
-def _judge(site: Site, act: Act, world: Surroundings) -> Act:
-    verdict = _health(site, act, world)
+def _judge(site: Site, act: Act, world: Surroundings) -> tuple[Act, Verdict]:
+    verdict = _verdict(site, act, world)
     if verdict.healthy:
         judged = replace(act, outcome="done")
         site.conclude(judged)
-        return judged
+        return judged, verdict
     judged = replace(act, outcome="reverted", detail="\n".join(filter(None, [act.detail, verdict.detail])))
     site.announce(judged)
-    _revert(site, judged)
-    return judged
+    _revert(site, judged, world)
+    return judged, verdict
 
 
-def _health(site: Site, act: Act, world: Surroundings) -> Verdict:
+def _verdict(site: Site, act: Act, world: Surroundings) -> Verdict:
     assert act.index is not None, "a switch has one"
-    check = site.index(act.index).health
-    if check is None:
-        return Verdict(healthy=True, detail="")
-    world.reporter.note(f"health check: {' '.join(check.command)}")
-    return check_health(check, site.path(directory_of(act.after)), world.environment)
+    index, generation = site.index(act.index), site.path(directory_of(act.after))
+    activated = activate(index.activation, generation, world.environment, world.reporter)
+    if not activated.healthy:
+        return activated
+    return check_health(index.health, generation, world.environment, world.reporter)
 
 
-def _revert(site: Site, act: Act) -> None:
+def _revert(site: Site, act: Act, world: Surroundings) -> None:
     if act.before:
         site.point_to(act.before)
+        _activate_again(site, act.before, world)
     else:
         site.disk.remove(CURRENT)
         site.disk.sync(".")
     site.conclude(act)
 
 
-def _unhealthy(act: Act) -> Unhealthy:
+def _activate_again(site: Site, number: int, world: Surroundings) -> None:
+    """What outside the site took up the generation that failed takes up this one. A failure of that is told: there is nothing
+    better left to go back to."""
+    activations = site.index(site.generation(number).index).activation
+    verdict = activate(activations, site.path(directory_of(number)), world.environment, world.reporter)
+    if not verdict.healthy:
+        world.reporter.warn(
+            f"generation {number} is in use again, but {verdict.what}: {verdict.detail[-_SHOWN:]}"
+        )
+
+
+def _unhealthy(act: Act, verdict: Verdict) -> Unhealthy:
     now = f"generation {act.before} is in use again" if act.before else "nothing is installed"
     return Unhealthy(
         f"generation {act.after}",
-        f"the health check failed, and {now}",
+        f"{verdict.what}, and {now}",
         expected="exit code 0",
         found=" | ".join(act.detail.splitlines())[-_SHOWN:],
         hint="`airlock history --json` has the end of its output",
@@ -194,12 +206,12 @@ def _resume(site: Site, act: Act, world: Surroundings) -> list[str]:
     if (verdict := site.verdict_on(act.after)) is not None:
         act = verdict  # only the announcement was left, or came back
     if act.outcome == "reverted":
-        _revert(site, act)
+        _revert(site, act, world)
     elif act.outcome or site.current() != act.after:
         site.disk.remove(INTENT)
         return []
     else:
-        act = _judge(site, act, world)
+        act, _ = _judge(site, act, world)
     said = f"the {act.act} of generation {act.after} was interrupted; it is now {act.outcome}"
     world.reporter.warn(said)
     return [said]

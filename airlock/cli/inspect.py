@@ -76,6 +76,8 @@ def _signatures(arguments: argparse.Namespace) -> None:
 
 
 def _document(summary: "Summary") -> dict[str, Any]:
+    from airlock.formats.rows import write_activation, write_health
+
     document: dict[str, Any] = {
         "what": summary.what,
         "project": {"name": summary.project.name, "version": summary.project.version},
@@ -98,6 +100,10 @@ def _document(summary: "Summary") -> dict[str, Any]:
         "signatures": list(summary.signatures),
         "artifacts": [line_document(line) for line in summary.lines],
     }
+    if summary.activation:
+        document["activation"] = [write_activation(one) for one in summary.activation]
+    if summary.health:
+        document["health"] = write_health(summary.health)
     digests = {"index": summary.index, "base": summary.base}
     return document | {name: digest for name, digest in digests.items() if digest}
 
@@ -139,9 +145,22 @@ def _print(summary: "Summary", lines: "Callable[[Sequence[Line]], Iterator[str]]
         print(f"aloud      {short_form(summary.index)}")
     if summary.what != "lock":
         print(f"signatures {', '.join(summary.signatures) or 'none'}")
+    for line in _run_there(summary):
+        print(line)
     print(f"originals  {human_size(sum(line.artifact.size for line in summary.lines))}")
     for line in lines(summary.lines):
         print("  " + line)
+
+
+def _run_there(summary: "Summary") -> "Iterator[str]":
+    """Commands that the far side will run, which whoever approves must see."""
+    import shlex
+
+    for one in summary.activation:
+        yield f"runs       {shlex.join(one.command)}"
+        yield f"           {shlex.join(one.check)}, which must say {', '.join(one.expected)}"
+    if summary.health:
+        yield f"runs       {shlex.join(summary.health.command)}"
 
 
 def _sentences(lines: "Sequence[Line]") -> "Iterator[str]":

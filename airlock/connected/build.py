@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airlock.core.artifact import Artifact, Encoder
+from airlock.core.artifact import Activation, Artifact, Encoder
 from airlock.core.codecs import SETS
 from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, Hasher, chunks_of, digest_of
@@ -13,7 +13,8 @@ from airlock.core.reporter import Reporter
 from airlock.errors import IntegrityError, TargetError
 from airlock.formats.index import INDEX, BundleIndex, IndexEntry, write_index
 from airlock.formats.lockfile import Lockfile
-from airlock.kinds.registry import kind_named
+from airlock.kinds import Activates
+from airlock.kinds.registry import kind_named, kinds
 from airlock.storage.archive import ArchiveWriter
 from airlock.storage.atomic import replacing
 from airlock.storage.frame_cache import Frame, FrameCache
@@ -165,6 +166,16 @@ def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> Bu
         encoder=lockfile.encoder,
         health=lockfile.health,
         entries=entries,
+        activation=_activation(artifacts),
+    )
+
+
+def _activation(artifacts: Sequence[Artifact]) -> tuple[Activation, ...]:
+    return tuple(
+        one
+        for kind in kinds()
+        if isinstance(kind, Activates)
+        for one in kind.activation([artifact for artifact in artifacts if artifact.kind == kind.name])
     )
 
 

@@ -46,6 +46,22 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A command that hands a part of a generation to something outside of it, such as a container engine, and one that reads
+    back what became of it. Both run in the generation after the switch to it, also by a rollback, and may run again: what they
+    do twice must be what they do once."""
+
+    artifact: str
+    """The label of the artifact that it is for."""
+    command: tuple[str, ...]
+    check: tuple[str, ...]
+    expected: tuple[str, ...]
+    """Each is a whole line of what `check` prints."""
+    timeout: int
+    """Seconds, for each of the two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     name: str
     version: str

@@ -6,7 +6,7 @@ Digests are of uncompressed content, so a bundle that was recompressed, or resto
 import re
 from dataclasses import dataclass
 
-from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.artifact import Activation, Artifact, Encoder, HealthCheck, Project
 from airlock.core.canonical_json import dumps, loads
 from airlock.core.digest import Digest, digest_of, hex_of, parse_digest
 from airlock.core.fields import Fields
@@ -15,11 +15,13 @@ from airlock.errors import IntegrityError
 from airlock.formats.rows import (
     MAX_ARTIFACT,
     plain_text,
+    read_activation,
     read_artifact,
     read_encoder,
     read_health,
     read_project,
     read_target,
+    write_activation,
     write_artifact,
     write_encoder,
     write_health,
@@ -71,6 +73,8 @@ class BundleIndex:
     health: HealthCheck | None
     entries: tuple[IndexEntry, ...]
     """Sorted by kind and name."""
+    activation: tuple[Activation, ...] = ()
+    """In the order in which they are run."""
 
 
 def write_index(index: BundleIndex) -> bytes:
@@ -85,6 +89,8 @@ def write_index(index: BundleIndex) -> bytes:
     }
     if index.health:
         document["health"] = write_health(index.health)
+    if index.activation:
+        document["activation"] = [write_activation(one) for one in index.activation]
     return dumps(document)
 
 
@@ -146,6 +152,7 @@ def parse_index(data: bytes, where: str) -> BundleIndex:
         encoder=read_encoder(fields.table("encoder")),
         health=read_health(fields.table("health")) if "health" in fields else None,
         entries=tuple(_entry(table) for table in fields.tables("artifacts")),
+        activation=_activation(fields),
     )
     fields.raw("health")
     fields.done()
@@ -157,6 +164,12 @@ def parse_index(data: bytes, where: str) -> BundleIndex:
             "", "not as airlock writes it: a default or an empty part is spelt out, or left out"
         )
     return index
+
+
+def _activation(fields: Fields) -> tuple[Activation, ...]:
+    if "activation" not in fields:
+        return ()
+    return tuple(read_activation(table) for table in fields.tables("activation"))
 
 
 def _target(fields: Fields) -> Target:

@@ -8,7 +8,7 @@ from typing import Any
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from airlock.core.artifact import Artifact, Encoder, HealthCheck, Project
+from airlock.core.artifact import Activation, Artifact, Encoder, HealthCheck, Project
 from airlock.core.codecs import SETS
 from airlock.core.digest import hex_of, parse_digest
 from airlock.core.fields import Fields
@@ -92,17 +92,50 @@ def write_encoder(encoder: Encoder) -> dict[str, Any]:
 
 
 def read_health(fields: Fields) -> HealthCheck:
-    check = HealthCheck(command=fields.texts("command"), timeout=fields.integer("timeout", 60, limit=86_400))
-    if not check.command:
-        raise fields.fault("command", "expected a program and its arguments, found nothing")
-    if any("\0" in argument for argument in check.command):
-        raise fields.fault("command", "holds a NUL, with which nothing can be started")
+    check = HealthCheck(command=_command(fields, "command"), timeout=_timeout(fields, 60))
     fields.done()
     return check
 
 
+def _command(fields: Fields, key: str) -> tuple[str, ...]:
+    command = fields.texts(key)
+    if not command:
+        raise fields.fault(key, "expected a program and its arguments, found nothing")
+    if any("\0" in argument for argument in command):
+        raise fields.fault(key, "holds a NUL, with which nothing can be started")
+    return command
+
+
+def _timeout(fields: Fields, default: int | None = None) -> int:
+    return fields.integer("timeout", default, limit=86_400)
+
+
 def write_health(check: HealthCheck) -> dict[str, Any]:
     return {"command": list(check.command), "timeout": check.timeout}
+
+
+def read_activation(fields: Fields) -> Activation:
+    activation = Activation(
+        artifact=fields.parsed("artifact", plain_text),
+        command=_command(fields, "command"),
+        check=_command(fields, "check"),
+        expected=fields.texts("expected"),
+        timeout=_timeout(fields),
+    )
+    if not activation.expected:
+        raise fields.fault("expected", "expected a line to look for, found none")
+    fields.done()
+    return activation
+
+
+def write_activation(activation: Activation) -> dict[str, Any]:
+    return {
+        "artifact": activation.artifact,
+        "command": list(activation.command),
+        "check": list(activation.check),
+        "expected": list(activation.expected),
+        "timeout": activation.timeout,
+    }
 
 
 def read_artifact(fields: Fields) -> Artifact:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from airlock.core.artifact import Artifact
+from airlock.core.artifact import Activation, Artifact
 from airlock.core.digest import Digest
 from airlock.core.expanded import Member, Splice
 from airlock.core.graph import Graph
@@ -195,6 +195,15 @@ class Trees(Protocol):
     def trees(self, manifest: Manifest, where: str, directory: Path) -> Mapping[str, Digest]:
         """A digest of each directory that decides what `pin` answers, by the key of the manifest that names it, as
         `python.source`. `fingerprint` leaves them out. Must not touch the network. Raises UsageError."""
+
+
+@runtime_checkable
+class Activates(Protocol):
+    """What a kind can do besides where something outside the generation is to take up what it places."""
+
+    def activation(self, artifacts: Sequence[Artifact]) -> tuple[Activation, ...]:
+        """What is to be run after the switch, in that order, for everything of this kind that one target gets. It becomes a
+        part of the bundle's index, which is signed: the far side runs what it finds there, and knows no kind."""
 
 
 @runtime_checkable

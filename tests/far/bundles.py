@@ -21,7 +21,7 @@ from airlock.airgapped.verify import VerifiedBundle, verify
 from airlock.connected.key import new_key, read_signer
 from airlock.connected.sign import Statement, sign
 from airlock.connected.trust import make_root
-from airlock.core.artifact import Artifact, HealthCheck, Project
+from airlock.core.artifact import Activation, Artifact, HealthCheck, Project
 from airlock.core.codecs import PORTABLE
 from airlock.core.digest import Digest, digest_of
 from airlock.core.expanded import Member, expand
@@ -122,6 +122,7 @@ def bundle(
     target: Target = TARGET,
     health: HealthCheck | None = None,
     project: str = "gateway",
+    activation: tuple[Activation, ...] = (),
 ) -> bytes:
     """An unsigned bundle."""
     encoder = this_encoder(DEFAULT_LEVEL, PORTABLE)
@@ -151,6 +152,7 @@ def bundle(
         encoder=encoder,
         health=health,
         entries=tuple(entries),
+        activation=activation,
     )
     members = {"index.json": write_index(index)}
     members |= {frame_name(digest): frame for digest, frame in sorted(frames.items())}
