@@ -109,6 +109,7 @@ class Placed:
     """A room that keeps what is written."""
 
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: SafePath, chunks: Iterable[bytes], mode: int) -> tuple[Digest, int]:
         data = b"".join(chunks)
@@ -118,11 +119,18 @@ class Placed:
     def write_all(self, files: Sequence[Placing]) -> list[Digest]:
         raise NotImplementedError
 
+    def link(self, path: SafePath, target: str) -> None:
+        self.links[path] = target
+
     @property
     def room(self) -> Room:
         target = Target(name="north", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
         return Room(
-            target=target, interpreter="/opt/plant/bin/python", write=self.write, write_all=self.write_all
+            target=target,
+            interpreter="/opt/plant/bin/python",
+            write=self.write,
+            write_all=self.write_all,
+            link=self.link,
         )
 
 

@@ -86,9 +86,9 @@ def check_codecs_of(index: BundleIndex, kinds: KindNamed, held: frozenset[Digest
     once more before it writes any. Raises TargetError."""
     for entry in index.entries:
         artifact, expanded = entry.artifact, entry.expanded
-        opened = kinds(artifact.kind, artifact.label).opened
+        opens = kinds(artifact.kind, artifact.label).opens(artifact)
         check = check_known if expanded.digest in held else check_codecs
-        check(artifact, expanded.file_codecs if opened else expanded.codecs)
+        check(artifact, expanded.file_codecs if opens else expanded.codecs)
 
 
 def _check_markers(target: Target, host: Host) -> None:

@@ -15,7 +15,7 @@ from airlock.airgapped.stage import Layout, Predecessor
 from airlock.core.digest import Digest, digest_of
 from airlock.core.paths import SafePath
 from airlock.core.target import Target
-from airlock.core.tree import FileEntry
+from airlock.core.tree import FileEntry, LinkEntry
 from airlock.errors import IntegrityError
 from airlock.formats.generation import Generation
 from airlock.formats.index import BundleIndex, IndexEntry, parse_index
@@ -24,6 +24,7 @@ from airlock.storage.disk import KeptFile
 _OWN = ("bin/",)
 """Where files may name the generation that they lie in."""
 Files = Mapping[SafePath, FileEntry]
+Links = Mapping[SafePath, LinkEntry]
 
 
 def take_over(site: Site, index: BundleIndex, held: frozenset[Digest], folder: str, layout: Layout) -> None:
@@ -32,30 +33,41 @@ def take_over(site: Site, index: BundleIndex, held: frozenset[Digest], folder: s
     if not held or (current := site.current_generation()) is None:
         return
     wanted = _unchanged(site, index, held, current)
-    owned: dict[str, dict[SafePath, FileEntry]] = {label: {} for label in wanted - current.shared}
-    for path, entry in current.tree.items():
-        if (files := owned.get(label := current.owners[path])) is None:
-            continue
-        if isinstance(entry, FileEntry) and not path.startswith(_OWN):
-            files[path] = entry
-        else:
-            del owned[label]
+    owned = _owned(current, wanted)
     shared = directory_of(current.content)
     linked = iter(
         site.disk.link_all(
             [
                 KeptFile(f"{folder}/{path}", f"{shared}/{path}", entry.mode, entry.size, entry.digest)
-                for files in owned.values()
+                for files, _ in owned.values()
                 for path, entry in files.items()
             ]
         )
     )
-    for label, files in owned.items():
+    for label, (files, links) in owned.items():
         made = [path for path, done in zip(files, linked) if done]  # noqa: B905
         if len(made) == len(files):
             layout.keep(label, files)
+            for path, link in links.items():
+                layout.link(label, path, link.target)
         else:
             _undo(site, folder, made)
+
+
+def _owned(current: Generation, wanted: frozenset[str]) -> "dict[str, tuple[Files, Links]]":
+    """What belongs to each of the wanted artifacts alone, and does not depend on the generation that it lies in."""
+    owned: dict[str, tuple[dict[SafePath, FileEntry], dict[SafePath, LinkEntry]]]
+    owned = {label: ({}, {}) for label in wanted - current.shared}
+    for path, entry in current.tree.items():
+        if (found := owned.get(label := current.owners[path])) is None:
+            continue
+        if path.startswith(_OWN):
+            del owned[label]
+        elif isinstance(entry, FileEntry):
+            found[0][path] = entry
+        else:
+            found[1][path] = entry
+    return {label: (files, links) for label, (files, links) in owned.items()}
 
 
 def predecessors(site: Site, current: Generation, target: Target) -> Mapping[str, Predecessor]:

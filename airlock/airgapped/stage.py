@@ -214,11 +214,13 @@ def _place(entry: IndexEntry, content: Content, to: Placement) -> None:
         interpreter=to.place.python,
         write=partial(to.layout.file, artifact.label),
         write_all=partial(to.layout.files, artifact.label, content.source),
+        link=partial(to.layout.link, artifact.label),
     )
     if content.origin is not None:
         source = Predecessor(artifact.kind, entry.expanded.form, content.origin)
         room = replace(room, take_over=partial(to.layout.take_over, artifact.label, source))
-    kind.place(artifact, content.members if kind.opened else partial(content.original, entry), room)
+    opens = kind.opens(artifact)
+    kind.place(artifact, content.members if opens else partial(content.original, entry), room)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,12 +144,12 @@ def make_frames(artifacts: Sequence[Artifact], encoder: Encoder, workshop: Works
 
 def _check_opened(artifact: Artifact, frame: Frame) -> None:
     """What the far side must open has to be opened here: it is too late to find out behind the gap."""
-    if frame.expanded.form == "raw/1" and kind_named(artifact.kind, artifact.label).opened:
+    if frame.expanded.form == "raw/1" and kind_named(artifact.kind, artifact.label).opens(artifact):
         raise IntegrityError(
             artifact.label,
-            f"{artifact.file} is not a plain zip: damaged, or with encryption, zip64, members out of order "
+            f"{artifact.file} is not a plain archive: damaged, or a zip with encryption, zip64, members out of order "
             "or contents of more than 1 GiB and 100 times its size",
-            hint="fetch it again, pin another version, or repack it with Python's zipfile",
+            hint="fetch it again, pin another version, or repack a wheel with Python's zipfile",
         )
 
 

@@ -137,6 +137,7 @@ def _pin(
             upgrade=request.upgrade,
             cutoff=cutoff,
             exhaustive=request.exhaustive,
+            now=request.now,
         )
     )
 

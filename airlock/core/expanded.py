@@ -39,6 +39,9 @@ class Member:
     """Of a wheel's RECORD that is made of the files in front of it: what it says, without hashing them."""
     gzip: "GzipJob | None" = None
     """Of a gzip file that the native crate makes of one part of the expanded form."""
+    unpacked: Iterator[bytes] | None = None
+    """Of a compressed file whose encoder is slow: its content, as it stands in the expanded form, to be read in the place of
+    `chunks`. None where only decompressing would tell."""
     earlier: "Splice | None" = None
     """How it follows from the file of that name in what the expanded form was patched from, if that is known."""
 

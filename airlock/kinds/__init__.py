@@ -61,6 +61,8 @@ class PinRequest:
     """The answer of `Packages.cutoff`."""
     exhaustive: bool = False
     """Take no short cut past releases that are likely in vain."""
+    now: datetime | None = None
+    """What expiry is judged by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,9 @@ class Room:
     the path was written before."""
     write_all: Callable[[Sequence["Placing"]], list[Digest]]
     """As `write`, for many files at a time, which is several times faster. Returns their digests."""
+    link: Callable[[SafePath, str], None]
+    """`link(path, target)` creates one symbolic link. The kind sees to it that it leads nowhere outside; nothing is ever
+    written through it."""
     take_over: Callable[[Sequence["Earlier"]], list[FileEntry | None]] = lambda files: [None] * len(files)
     """Put files into the room that follow from those at the same paths of the generation in use (`Member.earlier`): as other
     names of them, where they are the same. None for each where that cannot be: nothing is there then, and it is to be
@@ -178,8 +183,7 @@ class Kind(Protocol):
     def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
         """Bring the original into the store, which checks its digest. Raises FetchError or IntegrityError."""
 
-    @property
-    def opened(self) -> bool:
+    def opens(self, artifact: Artifact) -> bool:
         """Whether `place` wants the files inside the artifact, as of a wheel, or the artifact as it is: one member
         without a name, even where its bytes happen to be a container."""
 

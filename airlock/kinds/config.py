@@ -47,7 +47,6 @@ class _Row:
 class ConfigKind:
     name = "config"
     section = "config"
-    opened = False
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         rows = _rows(manifest, where, directory)
@@ -80,6 +79,9 @@ class ConfigKind:
                 f"{artifact.label}: origin", "too large", expected=f"at most {MAX_RENDERED} bytes"
             )
         near.store.put([text.encode()], artifact.digest, f"{artifact.label}: origin.text")
+
+    def opens(self, artifact: Artifact) -> bool:
+        return False
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         place_whole(artifact, contents, room)

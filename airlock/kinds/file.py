@@ -45,7 +45,6 @@ class _Entry:
 class FileKind:
     name = "file"
     section = "file"
-    opened = False
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         document = [
@@ -72,6 +71,9 @@ class FileKind:
             download(_locked_url(artifact), artifact, near)
         else:
             raise IntegrityError(f"{artifact.label}: origin", "neither a path nor a url")
+
+    def opens(self, artifact: Artifact) -> bool:
+        return False
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         place_whole(artifact, contents, room)

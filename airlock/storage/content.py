@@ -88,7 +88,8 @@ class Content:
         with closing(self._from_the_form()) as fresh:
             for number, (member, data) in enumerate(self.files):
                 part = iter((data,)) if data is not None else self._part(number, member, fresh)
-                yield replace(member, chunks=part)
+                unpacked = member.unpacked and self._unpacked(number, fresh)
+                yield replace(member, chunks=part, unpacked=unpacked)
 
     def _part(self, number: int, member: Member, fresh: Iterator[tuple[int, Member]]) -> Iterator[bytes]:
         """`fresh` are the members that it is not behind, by number."""
@@ -98,6 +99,12 @@ class Content:
         for found, again in fresh:
             if found == number:
                 yield from again.chunks
+                return
+
+    def _unpacked(self, number: int, fresh: Iterator[tuple[int, Member]]) -> Iterator[bytes]:
+        for found, again in fresh:
+            if found == number:
+                yield from again.unpacked or ()
                 return
 
     def _from_the_form(self) -> Generator[tuple[int, Member]]:
@@ -224,7 +231,13 @@ def _files(content: Content, splices: Mapping[str, Splice]) -> "Files | None":
     making, helping = _Making(splices.keys()), list[Future[None]]()
     with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
         for number, member in enumerate(content.members()):
-            files.append((replace(member, chunks=iter(()), earlier=splices.get(member.name)), None))
+            bare = replace(
+                member,
+                chunks=iter(()),
+                unpacked=member.unpacked and iter(()),
+                earlier=splices.get(member.name),
+            )
+            files.append((bare, None))
             if _must_be_made(member) and not making.leave(number, member):
                 if len(making.begun) >= _MANY and not helping:
                     helping.append(other.submit(_help, content, making))
@@ -242,7 +255,8 @@ def _files(content: Content, splices: Mapping[str, Splice]) -> "Files | None":
 
 
 def _must_be_made(member: Member) -> bool:
-    return member.offset is None and member.record is None
+    """What also stands there unpacked is wanted so, as a rule, and its encoder is slow."""
+    return member.offset is None and member.record is None and member.unpacked is None
 
 
 def _help(content: Content, making: "_Making") -> None:

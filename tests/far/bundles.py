@@ -207,7 +207,6 @@ class FakeKind:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.opened = name == "wheel"
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         raise NotImplementedError
@@ -217,6 +216,9 @@ class FakeKind:
 
     def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
         raise NotImplementedError
+
+    def opens(self, artifact: Artifact) -> bool:
+        return self.name == "wheel"
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         if self.name == "wheel":

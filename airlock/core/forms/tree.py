@@ -13,7 +13,7 @@ from airlock.core.digest import CHUNK, Hasher
 from airlock.core.expanded import SAME, Costs, Expansion, Member, Splice
 from airlock.core.forms.codec import MAX_CORRECTIONS, MAX_STRUCTURE, Chunks, CodecSet, Slot
 from airlock.core.forms.gzip_container import GzipContainer
-from airlock.core.forms.nodes import FORM, MAX_RECIPE, LeafNames, Node, Shared, TreeReader, joined
+from airlock.core.forms.nodes import FORM, HUNGRY, MAX_RECIPE, LeafNames, Node, Shared, TreeReader, joined
 from airlock.core.forms.record import MAX_RECORD, Rows
 from airlock.core.plain_tar import Reader
 
@@ -170,9 +170,10 @@ class _Tree:
             yield from self._gzip_member(inner.container, slot)
             return
         made = _Lazy(lambda: self.build(inner, slot.name))
-        yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made)
-        if made.begun:
-            exhaust(made)
+        unpacked = _Lazy(lambda: self._part(inner, 0, slot.name)) if _is_stream(inner) else None
+        yield Member(name=slot.name, size=-1, mode=slot.mode, chunks=made, unpacked=unpacked)
+        if begun := [chunks for chunks in (made, unpacked) if chunks and chunks.begun]:
+            exhaust(begun[0])
         else:
             for leaf, place in self._leaves(inner, slot.name):
                 self._leaf(place, leaf)
@@ -233,6 +234,12 @@ class _Tree:
             size, _ = self._reader.file(name)
             if slot.opaque:
                 yield name, size
+
+
+def _is_stream(node: Node) -> bool:
+    """Whether it is nothing but one content, and costly to compress again."""
+    slots = node.container.slots
+    return node.codec in HUNGRY and len(slots) == 1 and not slots[0].opaque
 
 
 class _Lazy:

@@ -26,8 +26,7 @@ class WheelKind:
     def section(self) -> str:
         return "python"
 
-    @property
-    def opened(self) -> bool:
+    def opens(self, artifact: Artifact) -> bool:
         return True
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
