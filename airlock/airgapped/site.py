@@ -132,6 +132,11 @@ class Site:
         number = self.current()
         return self.generation(number) if number else None
 
+    def accepted(self) -> tuple[int, ...]:
+        """The numbers of the generations that were switched to and stayed, in order."""
+        done = {act.after for act in self.switches() if act.outcome == "done"}
+        return tuple(number for number in self.numbers() if number in done)
+
     def names(self, folder: str) -> tuple[str, ...]:
         """Of what is in a folder, sorted, from the root on; nothing where there is none."""
         path = self.path(folder)
@@ -140,8 +145,7 @@ class Site:
 
     def earlier(self, current: Generation) -> tuple[int, ...]:
         """Accepted generations with other files, of their own, older than those of `current`; the newest first."""
-        accepted = {act.after for act in self.switches() if act.outcome == "done"}
-        known = [number for number in self.numbers() if number in accepted and number < current.content]
+        known = [number for number in self.accepted() if number < current.content]
         records = (self.generation(number) for number in reversed(known))
         return tuple(
             one.number for one in records if one.content == one.number and one.index != current.index

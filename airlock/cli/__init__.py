@@ -38,6 +38,7 @@ COMMANDS = {
     "update": "install the new version from a delta",
     "rollback": "go back to the content of an earlier generation",
     "gc": "let go of generations that nothing needs any more",
+    "serve": "offer what a site holds to its own network, read only",
     "status": "show what is installed",
     "history": "show what was done, when, by whom and how it went, and prove it",
     "inspect": "show what a bundle, delta or lock holds",

@@ -1,6 +1,7 @@
 """The kind `file`: one file as it is, from beside the manifest or from a URL, `[[file]]` in `airlock.toml`."""
 
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -18,7 +19,9 @@ from airlock.kinds import NearSide, PinRequest, Room
 from airlock.kinds.destination import Destination, check_distinct, place_whole, read_destination
 from airlock.kinds.download import download, download_unmeasured
 from airlock.kinds.inside import file_inside
+from airlock.kinds.serving import Holding, Offer
 
+SERVED = "/files/"
 CHANGED = "lock it anew with `airlock lock`, or bring the locked content back"
 
 
@@ -77,6 +80,16 @@ class FileKind:
 
     def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
         place_whole(artifact, contents, room)
+
+    def served(self, holdings: Sequence[Holding]) -> Mapping[str, Offer]:
+        """Each that everybody on the machine may read, below `/files/` at its destination; of several versions the one in
+        use, or the newest."""
+        offers: dict[str, Offer] = {}
+        for holding in holdings:
+            for path, placed in holding.files.items():
+                if placed.entry.mode & stat.S_IROTH:
+                    offers.setdefault(f"{SERVED}{path}", Offer(body=placed))
+        return offers
 
 
 def _entries(manifest: Manifest, where: str) -> list[_Entry]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airlock.core.canonical_json import MAX_SIZE
+from airlock.core.paths import SafePath
 from airlock.errors import IntegrityError
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINT = "somebody changed the site by hand: put back what was there, or install anew below another root"
 
 
@@ -26,11 +28,11 @@ def read_regular(path: Path, limit: int = MAX_SIZE) -> bytes | None:
         return stream.read(limit)
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Raises FileNotFoundError where there is nothing, and IntegrityError for a link, which is not followed, and for what
+def open_regular(path: Path, folder: int | None = None) -> BinaryIO:
+    """`folder` is a descriptor that a relative path starts from. Raises FileNotFoundError where there is nothing, and IntegrityError for a link, which is not followed, and for what
     is no file, for which a reader might wait for ever."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
@@ -39,6 +41,23 @@ def open_regular(path: Path) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise _not_regular(path)
+
+
+def open_below(root: Path, path: SafePath) -> BinaryIO:
+    """A regular file below `root`, walked part by part so that no link is followed. Raises FileNotFoundError,
+    IntegrityError as `open_regular` does, and OSError."""
+    *folders, name = path.split("/")
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return open_regular(Path(name), folder)
+    except NotADirectoryError as error:
+        raise _not_regular(root / path) from error
+    finally:
+        os.close(folder)
 
 
 def open_own(path: Path, mode: int, more: int = 0) -> int:

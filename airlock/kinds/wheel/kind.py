@@ -1,6 +1,6 @@
 """The kind `wheel`, put together. What a method needs is imported when it is called: most commands need little of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
 from airlock.kinds import Disagreement, Export, Library, Locked, NearSide, Newer, PinRequest, Room
+from airlock.kinds.serving import Holding, Offer
 
 
 class WheelKind:
@@ -102,6 +103,11 @@ class WheelKind:
         from airlock.kinds.wheel.second_opinion import second_opinion
 
         return second_opinion(locked, library)
+
+    def served(self, holdings: Sequence[Holding]) -> Mapping[str, Offer]:
+        from airlock.kinds.wheel.serving import served
+
+        return served(holdings)
 
 
 def _content(path: str, directory: Path, where: str) -> Digest:

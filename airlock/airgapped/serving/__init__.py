@@ -1,0 +1,1 @@
+"""`airlock serve`: what a site holds, to its own network, read only."""

@@ -1,0 +1,1 @@
+"""`airlock serve`, asked by stock clients on the loopback."""
