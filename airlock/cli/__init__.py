@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from airlock import __version__
 
@@ -107,6 +107,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(self.prog, message, hint=f"see `{self.prog} --help`")
 
 
+class _Command(_Parser):
+    """A command, or a part of one as `key new` is: `-q` may stand behind each."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        text = "no progress and no notes, errors only"
+        self.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help=text)
+
+
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="airlock",
@@ -114,12 +123,10 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         epilog=_NEAR_AND_FAR,
     )
     parser.add_argument("-V", "--version", action="version", version=f"airlock {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser.set_defaults(quiet=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Command)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        command.add_argument(
-            "-q", "--quiet", action="store_true", help="no progress and no notes, errors only"
-        )
         if name == chosen:
             importlib.import_module(_module(name)).configure(command)
     return parser

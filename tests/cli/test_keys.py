@@ -210,3 +210,11 @@ def test_a_key_on_a_token_signs_releases_and_roots(tmp_path: Path, token: dict[s
     assert "could not find" in airlock(tmp_path, *absent, code=2, environment=token).stderr
     assert (tmp_path / "b.airlock").read_bytes() == before
     assert not (tmp_path / "other.token").exists()
+
+
+@pytest.mark.parametrize("words", [["-q", "new", "k"], ["new", "-q", "k"], ["new", "k", "--quiet"]])
+def test_quiet_may_stand_behind_a_command_and_behind_a_part_of_it(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["key", *words, "--no-passphrase", "-o", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
