@@ -22,6 +22,7 @@ from airlock.core.paths import MAX_PART, MAX_PATH, TURNING, safe_path
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import parse_delta_index, write_delta_index
+from airlock.formats.findings import parse_report
 from airlock.formats.index import parse_index, write_index
 from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile, Seed, parse_lockfile, write_lockfile
 from airlock.formats.manifest import parse_manifest
@@ -34,7 +35,7 @@ from airlock.kinds.file import FileKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
-FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume")
+FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit")
 SECTIONS = ("python", "file", "config")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
 
@@ -65,26 +66,32 @@ def schema_accepts(path: Path) -> bool:
     return bool(Draft202012Validator(schema).is_valid(document))
 
 
-def parse(path: Path) -> object:
-    data = path.read_bytes()
-    match path.relative_to(FIXTURES).parts[0]:
-        case "index":
-            return parse_index(data, path.name)
-        case "delta_index":
-            return parse_delta_index(data, path.name)
-        case "volume":
-            return parse_header(data, path.name)
-        case "lockfile":
-            return parse_lockfile(data, path.name)
-        case "trust_root":
-            return read_policy(parse_root(data, path.name).signed, path.name)
-        case "targets":
-            targets = parse_targets(data, path.name)
-            return signed_index(targets, path.name), read_particulars(targets.signed, path.name)
-    manifest = parse_manifest(data, path.name, SECTIONS, FIXTURES / "manifest")
+PARSERS: dict[str, Callable[[bytes, str], object]] = {
+    "index": parse_index,
+    "delta_index": parse_delta_index,
+    "volume": parse_header,
+    "lockfile": parse_lockfile,
+    "audit": parse_report,
+    "trust_root": lambda data, where: read_policy(parse_root(data, where).signed, where),
+    "targets": lambda data, where: _read_targets(data, where),
+    "manifest": lambda data, where: _read_manifest(data, where),
+}
+
+
+def _read_targets(data: bytes, where: str) -> object:
+    targets = parse_targets(data, where)
+    return signed_index(targets, where), read_particulars(targets.signed, where)
+
+
+def _read_manifest(data: bytes, where: str) -> object:
+    manifest = parse_manifest(data, where, SECTIONS, FIXTURES / "manifest")
     for kind in KINDS:
-        kind.fingerprint(manifest, path.name, FIXTURES / "manifest")
+        kind.fingerprint(manifest, where, FIXTURES / "manifest")
     return manifest
+
+
+def parse(path: Path) -> object:
+    return PARSERS[path.relative_to(FIXTURES).parts[0]](path.read_bytes(), path.name)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from airlock.cli.plain import plain
+from airlock.core.plain import plain
 from airlock.errors import AirlockError, ResolutionError
 
 _LONGEST = 4000

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airlock.cli.plain import plain
 from airlock.cli.session import Session, print_json
+from airlock.core.plain import plain
 
 if TYPE_CHECKING:
     from airlock.errors import IntegrityError

@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from airlock.cli.plain import plain
+from airlock.core.plain import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -167,6 +167,7 @@ def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> Bu
         health=lockfile.health,
         entries=entries,
         activation=_activation(artifacts),
+        exceptions=lockfile.exceptions,
     )
 
 

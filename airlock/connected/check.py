@@ -55,7 +55,8 @@ def _unlike(request: LockRequest, lock: bytes) -> tuple[str, ...]:
         project=manifest.project,
         targets=tuple(declared.target for declared in manifest.targets),
         health=manifest.health,
+        exceptions=manifest.exceptions,
     )
     if write_lockfile(right) != write_lockfile(previous):
-        return ("its project, targets or health check are not those of the manifest",)
+        return ("its project, targets, health check or exceptions are not those of the manifest",)
     return () if write_lockfile(previous) == lock else ("it is not written as airlock writes it",)

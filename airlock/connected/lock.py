@@ -12,6 +12,7 @@ from airlock.core.codecs import SETS, best_set
 from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
+from airlock.formats.exceptions import write_exception
 from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_health, write_project, write_target
@@ -47,6 +48,8 @@ def inputs(manifest: Manifest, where: str, directory: Path) -> dict[str, Digest]
         "targets": _fingerprint([write_target(declared.target) for declared in manifest.targets]),
         "hooks": _fingerprint(write_health(manifest.health) if manifest.health else {}),
     }
+    if manifest.exceptions:
+        found["audit"] = _fingerprint([write_exception(one) for one in manifest.exceptions])
     for kind in _asked(manifest):
         found[kind.section] = kind.fingerprint(manifest, where, directory)
         if isinstance(kind, Trees):
@@ -100,6 +103,7 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
         health=request.manifest.health,
         artifacts=tuple(artifacts),
         cutoff=cutoff,
+        exceptions=request.manifest.exceptions,
     )
 
 

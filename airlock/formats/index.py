@@ -12,6 +12,7 @@ from airlock.core.digest import Digest, digest_of, hex_of, parse_digest
 from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import IntegrityError
+from airlock.formats.exceptions import Exempted, read_exceptions, write_exception
 from airlock.formats.rows import (
     MAX_ARTIFACT,
     plain_text,
@@ -75,6 +76,8 @@ class BundleIndex:
     """Sorted by kind and name."""
     activation: tuple[Activation, ...] = ()
     """In the order in which they are run."""
+    exceptions: tuple[Exempted, ...] = ()
+    """From the audit, each with its reason; whoever signs the index signs them."""
 
 
 def write_index(index: BundleIndex) -> bytes:
@@ -91,6 +94,8 @@ def write_index(index: BundleIndex) -> bytes:
         document["health"] = write_health(index.health)
     if index.activation:
         document["activation"] = [write_activation(one) for one in index.activation]
+    if index.exceptions:
+        document["exceptions"] = [write_exception(one) for one in index.exceptions]
     return dumps(document)
 
 
@@ -153,6 +158,7 @@ def parse_index(data: bytes, where: str) -> BundleIndex:
         health=read_health(fields.table("health")) if "health" in fields else None,
         entries=tuple(_entry(table) for table in fields.tables("artifacts")),
         activation=_activation(fields),
+        exceptions=read_exceptions(fields.tables("exceptions")),
     )
     fields.raw("health")
     fields.done()

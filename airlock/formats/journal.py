@@ -17,6 +17,7 @@ from typing import Any, TypedDict
 from airlock.core.canonical_json import dumps, loads
 from airlock.core.digest import Digest, digest_of, hex_of
 from airlock.core.fields import Fields
+from airlock.core.plain import plain
 from airlock.errors import IntegrityError
 from airlock.formats.rows import plain_text
 
@@ -42,6 +43,7 @@ ACTS = (
     "rollback",
     "gc",
     "recover",
+    "audit",
 )
 OUTCOMES = ("done", "refused", "failed", "reverted")
 """`refused`: the input was not what it should be; `failed`: the machine could not; `reverted`: the health check failed."""
@@ -342,17 +344,12 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str, str], str]:
 
 def _written(act: Act) -> Mapping[str, Any]:
     named = ("user", "file", "project", "version")
-    optional: dict[str, Any] = {name: _plain(getattr(act, name))[:_MAX_NAME] for name in named}
+    optional: dict[str, Any] = {name: plain(getattr(act, name))[:_MAX_NAME] for name in named}
     optional |= {name: getattr(act, name) for name in ("index", "release", "before", "after")}
     optional |= {"keys": sorted(set(act.keys)), "removed": sorted(set(act.removed))}
     optional["detail"] = _encodable(act.detail)[:MAX_DETAIL]
     kept = {name: value for name, value in optional.items() if value}
     return {"act": act.act, "time": act.time, "outcome": act.outcome, **kept}
-
-
-def _plain(text: str) -> str:
-    """Names come from disks; a journal is shown on terminals."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _encodable(text: str) -> str:

@@ -17,6 +17,7 @@ from airlock.core.digest import Digest, parse_digest
 from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
+from airlock.formats.exceptions import Exempted, read_exceptions, write_exception
 from airlock.formats.rows import (
     plain_text,
     read_artifact,
@@ -83,6 +84,8 @@ class Lockfile:
     cutoff: Cutoff | None = None
     seeds: tuple[Seed, ...] = ()
     """Where there are any, the lock is one to start from, and not yet one to build from."""
+    exceptions: tuple[Exempted, ...] = ()
+    """From the audit, as the manifest declares them."""
 
     def target(self, name: str, where: str = "airlock.lock") -> Target:
         for target in self.targets:
@@ -140,6 +143,7 @@ def parse_lockfile(data: bytes, where: str) -> Lockfile:
         artifacts=tuple(_artifact(table) for table in fields.tables("artifacts")),
         cutoff=_cutoff(fields.table("cutoff")) if "cutoff" in fields else None,
         seeds=tuple(_seed(table) for table in fields.tables("seeds")),
+        exceptions=read_exceptions(fields.tables("exceptions")),
     )
     fields.raw("health")
     fields.raw("cutoff")
@@ -256,6 +260,8 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
     blocks = [f"{_HEAD}version = {VERSION}\n", _rows("targets", targets), _rows("artifacts", rows)]
     if lockfile.seeds:
         blocks.append(_rows("seeds", [_write_seed(seed) for seed in lockfile.seeds]))
+    if lockfile.exceptions:
+        blocks.append(_rows("exceptions", [write_exception(one) for one in lockfile.exceptions]))
     blocks += [
         f"[{name}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in table.items())
         for name, table in tables

@@ -13,6 +13,7 @@ from airlock.core.artifact import HealthCheck, Project
 from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import UsageError
+from airlock.formats.exceptions import Exempted, read_exceptions
 from airlock.formats.rows import read_health, read_project, read_target
 
 
@@ -36,6 +37,8 @@ class Manifest:
     """Each kind's own part, as parsed TOML."""
     directory: Path
     """Where it lies; what it refers to is relative to this."""
+    exceptions: tuple[Exempted, ...] = ()
+    """From the audit."""
 
 
 def parse_manifest(data: bytes, where: str, sections: Collection[str], directory: Path = Path()) -> Manifest:
@@ -58,6 +61,7 @@ def parse_manifest(data: bytes, where: str, sections: Collection[str], directory
         health=_health(fields.table("hooks")),
         sections={name: fields.raw(name) for name in sorted(sections) if name in fields},
         directory=directory,
+        exceptions=_exceptions(fields.table("audit")),
     )
     for name in sections:
         fields.raw(name)
@@ -97,6 +101,12 @@ def _health(hooks: Fields) -> HealthCheck | None:
     hooks.raw("health")
     hooks.done()
     return health
+
+
+def _exceptions(audit: Fields) -> tuple[Exempted, ...]:
+    found = read_exceptions(audit.tables("exception"), by_hand=True)
+    audit.done()
+    return found
 
 
 def _check_targets(fields: Fields, manifest: Manifest) -> None:
