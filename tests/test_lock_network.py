@@ -19,9 +19,10 @@ import pytest
 import trustme
 
 from airlock.core.reporter import Silent
+from airlock.core.web import MAX_CONTENT
 from airlock.errors import AirlockError, FetchError, IntegrityError, ResolutionError
 from airlock.kinds.wheel.obtain import obtain
-from airlock.net import MAX_BODY, Network, Patience, PipConfiguration
+from airlock.net import Network, Patience, PipConfiguration
 from tests.commands import Outcome, Shell
 from tests.index_server import JSON_TYPE, Index, serving
 from tests.locking import Workplace, pins
@@ -452,7 +453,7 @@ def test_a_body_without_end_is_given_up(tmp_path: Path, body: bytes) -> None:
     if b"chunked" in body:
         piece = b"%x\r\n%s\r\n" % (len(piece), piece)
     patience = Patience(connect=2, read=5, piece=20)
-    too_large = pytest.raises(FetchError, match=f"too large: expected at most {MAX_BODY} bytes")
+    too_large = pytest.raises(FetchError, match=f"too large: expected at most {MAX_CONTENT} bytes")
     with scripted(body, piece) as url, network(tmp_path, patience=patience) as web, too_large:
         web.get(url)
 
@@ -467,7 +468,7 @@ def test_a_compressed_body_that_swells_is_given_up(tmp_path: Path, index: Index)
         network(tmp_path, patience=Patience()) as web,
         pytest.raises(FetchError, match="the answer is too large"),
     ):
-        web.get(f"{index.simple}lib/")
+        web.get(f"{index.simple}lib/").content()
 
 
 @pytest.mark.parametrize("after", ["100000", "Wed, 21 Oct 2099 07:28:00 GMT", "nonsense", "-5"])

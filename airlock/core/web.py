@@ -1,9 +1,17 @@
 """What the near side asks of the network, as an interface; `airlock.net` implements it, tests fake it."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from airlock.errors import FetchError
+
+MAX_CONTENT = 64 << 20
+"""Bytes of a document, unpacked; more is refused. The largest index pages have some 20 MB."""
+_GZIP = 31
+"""zlib's `wbits` for a stream of gzip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +23,40 @@ class Reply:
     """After redirects."""
     headers: Mapping[str, str]
     body: bytes
+    """As it was sent."""
+    gzipped: bool = False
+
+    def content(self) -> bytes:
+        """The body, unpacked. Raises FetchError where that is too large, or breaks off."""
+        if not self.gzipped:
+            return self.body
+        try:
+            content = _unpacked(self.body, MAX_CONTENT)
+        except zlib.error as error:
+            raise FetchError(self._shown, "the answer broke off, or is packed in no known way") from error
+        if content is None:
+            raise FetchError(self._shown, "the answer is too large", expected=f"at most {MAX_CONTENT} bytes")
+        return content
+
+    @property
+    def _shown(self) -> str:
+        """Without a query, where signatures and tokens stand."""
+        return self.url.partition("?")[0]
+
+
+def _unpacked(data: bytes, limit: int) -> bytes | None:
+    """Members of gzip, one after the other (RFC 1952, 2.2); None where they hold more than `limit` bytes. Raises zlib.error."""
+    found: list[bytes] = []
+    while data:
+        stream = zlib.decompressobj(_GZIP)
+        found.append(stream.decompress(data, limit + 1))
+        limit -= len(found[-1])
+        if limit < 0:
+            return None
+        if not stream.eof:
+            raise zlib.error("incomplete")
+        data = stream.unused_data
+    return found[0] if len(found) == 1 else b"".join(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

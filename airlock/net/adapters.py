@@ -1,35 +1,22 @@
-"""How requests are sent: certificates and proxies as the user's pip has them, index pages kept by RFC 9111, and no waiting
-for a server without end.
-"""
+"""How requests are sent: certificates and proxies as the user's pip has them, and no waiting for a server without end."""
 
-import os
 import ssl
-import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import truststore
-from cachecontrol import CacheControlAdapter
-from cachecontrol.caches import SeparateBodyFileCache
-from cachecontrol.heuristics import BaseHeuristic
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ProxyError, SSLError
 from urllib3.util import Retry
 
+from airlock.net.direct import LOOPBACK
 from airlock.net.patience import Patience, Watchdog
 from airlock.net.pip import PipConfiguration
-
-FRESH = 600
-"""Seconds for which an index page without cache headers is taken from the cache."""
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,51 +96,6 @@ class Trusting(HTTPAdapter):
         return manager
 
 
-class Pages(SeparateBodyFileCache):
-    """A cache may be deleted at any time, also in part: an answer without its body is none. Files take the place of others
-    whole, so that nobody needs a lock, and stand in one level of folders."""
-
-    def _fn(self, name: str) -> str:
-        hashed = self.encode(name)
-        return str(Path(self.directory) / hashed[:2] / hashed)
-
-    def _write(self, path: str, data: bytes) -> None:
-        place = Path(path)
-        with suppress(OSError):  # what cannot be kept is asked for again
-            place.parent.mkdir(self.dirmode, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=place.parent)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            Path(name).replace(place)
-
-    def get(self, key: str) -> bytes | None:
-        body = self.get_body(key)
-        if body is None:
-            return None
-        body.close()
-        return super().get(key)
-
-
-class Caching(Trusting, CacheControlAdapter):
-    """For documents; files are not kept here, the store keeps them."""
-
-    def build_response(  # type: ignore[override]  # as CacheControl itself does
-        self,
-        request: requests.PreparedRequest,
-        response: HTTPResponse,
-        from_cache: bool = False,
-        cacheable_methods: Collection[str] | None = None,
-    ) -> requests.Response:
-        """Only these concern the cache; CacheControl would open a temporary file for each of the others too. What varies
-        with the login would be kept with the login."""
-        varies = response.headers.get("Vary", "").lower()
-        if from_cache or (
-            response.status in (200, 304) and "authorization" not in varies and "*" not in varies
-        ):
-            return CacheControlAdapter.build_response(self, request, response, from_cache, cacheable_methods)
-        return HTTPAdapter.build_response(self, request, response)
-
-
 class Configured(BaseAdapter):
     """Which certificates, and which proxy, is asked of pip with the first request, for asking takes half a second."""
 
@@ -167,7 +109,7 @@ class Configured(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
-        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        if parts.scheme == "http" and parts.hostname in LOOPBACK:
             return self._opened("none").send(request, *arguments, **options)
         if certificates := self._pip.option("cert"):
             options["verify"] = certificates
@@ -188,22 +130,3 @@ class Configured(BaseAdapter):
     def close(self) -> None:
         for adapter in self._adapters.values():
             adapter.close()
-
-
-class Fresh(BaseHeuristic):
-    """Index pages that come with nothing to judge their age by are good for ten minutes (RFC 9111, 4.2.2); those with an
-    ETag are revalidated."""
-
-    def update_headers(self, response: HTTPResponse) -> dict[str, str]:
-        silent = not {"cache-control", "expires", "etag", "pragma"} & {
-            name.lower() for name in response.headers
-        }
-        if response.status != 200 or not silent:
-            return {}
-        return {
-            "cache-control": f"max-age={FRESH}",
-            "date": response.headers.get("date") or formatdate(usegmt=True),
-        }
-
-    def warning(self, response: HTTPResponse) -> str | None:
-        return None

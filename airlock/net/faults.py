@@ -2,8 +2,6 @@
 
 from urllib.parse import urlsplit, urlunsplit
 
-import requests
-
 from airlock.errors import FetchError
 
 LOG_IN = (
@@ -35,6 +33,8 @@ def refused(url: str, status: int) -> FetchError:
 
 
 def unreachable(url: str, error: Exception) -> FetchError:
+    import requests
+
     if isinstance(error, requests.exceptions.SSLError):
         hint = "if your network has its own certificate authority, name its file with `pip config set global.cert`"
         hint += ", or in SSL_CERT_FILE or REQUESTS_CA_BUNDLE"

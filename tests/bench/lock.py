@@ -148,7 +148,7 @@ def once(place: Place, tool: str, state: str, command: Command) -> Run:
         process = subprocess.Popen(
             words,
             cwd=place.folder,
-            env=os.environ | dict(command[1]),
+            env=compiled(os.environ) | dict(command[1]),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -170,6 +170,11 @@ def once(place: Place, tool: str, state: str, command: Command) -> Run:
         requests=sum(number for what, number in counts.items() if what != "bytes"),
         packages=packages(place.folder),
     )
+
+
+def compiled(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which Python keeps byte code, as it is where a tool was installed."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def asked_of(index: str) -> dict[str, int]:

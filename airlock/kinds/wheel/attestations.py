@@ -27,7 +27,7 @@ def read_publisher(url: str, file: str, near: NearSide) -> dict[str, str]:
     if reply.status != 200:
         raise FetchError(f"{file}: attestations", "the server refused", found=f"HTTP status {reply.status}")
     try:
-        document = json.loads(reply.body)
+        document = json.loads(reply.content())
     except (ValueError, RecursionError):
         return {}
     for bundle in _list(_get(document, "attestation_bundles")):

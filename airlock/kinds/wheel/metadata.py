@@ -91,11 +91,12 @@ def _beside(file: WheelFile, near: NearSide) -> bytes | None:
     reply = near.web.get(file.url + ".metadata", {"Cache-Control": "no-store"} if file.digest else None)
     if reply.status != 200:
         return None
-    found = hashlib.sha256(reply.body).hexdigest()
+    data = reply.content()
+    found = hashlib.sha256(data).hexdigest()
     if file.metadata and found != file.metadata:
         where = f"{file.file}.metadata"
         raise IntegrityError(where, "not what the index says", expected=file.metadata, found=found)
-    return reply.body
+    return data
 
 
 def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object) -> Metadata:

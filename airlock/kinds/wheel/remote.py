@@ -75,6 +75,8 @@ class RemoteFile(io.RawIOBase):
             raise RangesIgnored
         if reply.status != 206:
             raise FetchError(self._file, "the server refused", found=f"HTTP status {reply.status}")
+        if reply.gzipped:
+            raise RangesIgnored
         self._fetched += len(reply.body)
         if self._fetched > MAX_READ:
             raise IntegrityError(

@@ -118,7 +118,7 @@ def read_page(reply: Reply, index: str, where: str) -> Page:
 
 def _from_json(reply: Reply, index: str, where: str) -> Page:
     try:
-        document = json.loads(reply.body)
+        document = json.loads(reply.content())
         version = str(document["meta"]["api-version"])
         rows = tuple(row for row in document["files"] if isinstance(row, dict))
         status = _status(document.get("project-status"))
@@ -145,7 +145,7 @@ def _plain(text: str) -> str:
 
 def _from_html(reply: Reply, index: str, where: str) -> Page:
     links = Links(reply.url)
-    links.read(reply.body.decode("utf-8", "replace"))
+    links.read(reply.content().decode("utf-8", "replace"))
     _check_version(links.version, where)
     status = Status(name=_plain(links.status), reason=_plain(links.reason))
     return page_of(index, links.base, tuple(links.rows), status)
