@@ -69,3 +69,12 @@ def link_files(root: str, files: Sequence[tuple[str, str, int, int, bytes]], thr
     """Make each path another name of a file, with its parents, below the directory `root`; no link below it is followed. A
     file is `(path, like, mode, size, sum)`: `like` must have that mode, size in bytes and SHA-256. Returns which were; the
     others are not there, or were there before."""
+
+class RowFilter:
+    """What to keep of pages of a simple index: wheels with one of these tags, in small letters (`cp311-cp311-linux_x86_64`)."""
+
+    def __init__(self, tags: Sequence[str]) -> None: ...
+    def cut(self, body: bytes, gzipped: bool, limit: int, sdists: bool) -> tuple[bytes, bool] | None:
+        """A JSON page (PEP 691) without the rows of other wheels, and without those that are no wheels unless `sdists`; and
+        whether it had any row. None for a page that is none, that is larger than `limit` bytes, or that had better be read by a
+        parser of JSON; what is kept has still to be read by one."""

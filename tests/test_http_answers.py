@@ -84,7 +84,7 @@ def test_a_damaged_file_of_the_cache_is_none(tmp_path: Path, damage: bytes) -> N
     answers = Answers(tmp_path)
     answers.keep(URL, "", answer(b"page"))
     (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
-    file.write_bytes(file.read_bytes()[:-1] if not damage else damage)
+    file.write_bytes(damage or file.read_bytes()[:-1])
     assert answers.find(URL, "") is None
 
 

@@ -10,6 +10,7 @@ mod diff;
 mod gzip;
 mod huffman;
 mod matcher;
+mod page;
 mod parser;
 mod place;
 mod tokens;
@@ -19,6 +20,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deflate::register(module)?;
     diff::register(module)?;
     gzip::register(module)?;
+    page::register(module)?;
     place::register(module)?;
     tokens::register(module)
 }

@@ -1,13 +1,15 @@
 """Pages and metadata, each asked for once and many at a time. Who asks, and when, never changes what is answered."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from packaging.utils import NormalizedName
 
+from airlock.core.target import Target
 from airlock.core.web import Reply
 from airlock.errors import FetchError, ResolutionError
 from airlock.kinds import NearSide
@@ -16,6 +18,7 @@ from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata, rea
 from airlock.kinds.wheel.parsed import Parsed
 from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile
 from airlock.kinds.wheel.section import DEFAULT, PythonSection
+from airlock.kinds.wheel.sieve import Sieve
 from airlock.kinds.wheel.simple import ACCEPT, Page, absent, read_page
 
 K = TypeVar("K")
@@ -30,9 +33,16 @@ Outcome = Metadata | Unusable
 class IndexClient:
     """Asks the indexes of one manifest. A package comes from exactly one index, never from whichever has more of it."""
 
-    def __init__(self, near: NearSide, section: PythonSection, indexes: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        near: NearSide,
+        section: PythonSection,
+        indexes: Mapping[str, str],
+        targets: Collection[Target] = (),
+    ) -> None:
+        """`targets` are those that most questions are about."""
         self._near, self._section, self._indexes = near, section, indexes
-        self._parsed = Parsed(near.cache)
+        self._parsed = Parsed(near.cache, Sieve(targets))
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="index")
         self._lock = threading.Lock()
         self._closing = False
@@ -79,7 +89,8 @@ class IndexClient:
     def _read_page(self, name: NormalizedName) -> Page:
         """The page of the one index that has the project. Raises ResolutionError where more than one has."""
         indexes = self._section.indexes_of(name)
-        pages = [fetch_page(name, index, self._indexes, self._near, self._parsed.page) for index in indexes]
+        read = partial(self._parsed.page, sdists=self._section.build.allows(name))
+        pages = [fetch_page(name, index, self._indexes, self._near, read) for index in indexes]
         having = [page for page in pages if page.head.has_files]
         if len(having) > 1:
             raise _confused(name, having)

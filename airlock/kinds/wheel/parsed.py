@@ -9,7 +9,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from packaging.utils import NormalizedName
 from airlock.core.target import Target
 from airlock.core.web import Reply
 from airlock.kinds.wheel.releases import Releases, Row, Wanted, cut, releases, selected
+from airlock.kinds.wheel.sieve import Sieve
 from airlock.kinds.wheel.simple import Head, Page, read_page
 from airlock.storage.cachefile import read_checked, write_checked
 
@@ -42,30 +43,40 @@ class Kept:
 class Parsed:
     """Safe to use from many threads."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, sieve: Sieve | None = None) -> None:
         self._folder = cache / "pages"
+        self._sieve = sieve or Sieve()
         self._lock = threading.Lock()
         self._parsing = threading.Lock()
         """Only one thread at a time can be parsing anyway; the others wait for it here with less ado."""
         self._records: dict[Kept, Record] = {}
 
-    def page(self, reply: Reply, index: str, where: str) -> Page:
-        """The page, parsed now or when a row is asked for that no record has. Raises FetchError where it is none."""
+    def page(self, reply: Reply, index: str, where: str, *, sdists: bool = False) -> Page:
+        """The page, parsed now or when a row is asked for that no record has; of source distributions little may be
+        known without `sdists`. Raises FetchError where it is none."""
         kept = self._kept(reply, index)
-        with self._parsing:
-            return self._page(reply, index, where, kept)
-
-    def _page(self, reply: Reply, index: str, where: str, kept: Kept) -> Page:
         record = self._read(kept)
         head = Head.of(record.get("head"))
         if head is None:
-            page = read_page(reply, index, where)
+            page = self._fresh(reply, index, where, sdists)
             record = {"format": FORMAT, "body": kept.digest, "head": page.head.document(), "for": {}}
         else:
             page = Page(index=index, head=head, read=lambda: read_page(reply, index, where).rows)
         with self._lock:
             self._records[kept] = record
         return page.kept_as(kept)
+
+    def _fresh(self, reply: Reply, index: str, where: str, sdists: bool) -> Page:
+        if cut := self._sieve.cut(reply, index, where, sdists=sdists):
+            whole = Page(index=index, head=cut.head, read=lambda: read_page(reply, index, where).rows)
+            return replace(whole, cut=cut, has_sdists=sdists)
+        with self._parsing:
+            return read_page(reply, index, where)
+
+    def _useful(self, page: Page, name: NormalizedName, wanted: Wanted) -> Page:
+        """With all the rows that could count."""
+        enough = self._sieve.covers(wanted.target) and (page.has_sdists or not wanted.build.allows(name))
+        return page.cut if page.cut is not None and enough else page
 
     def releases(self, page: Page, name: NormalizedName, wanted: Wanted) -> Releases:
         """As `releases.releases`."""
@@ -79,7 +90,7 @@ class Parsed:
             with self._parsing:
                 return selected(known, page, name)
         with self._parsing:
-            found = releases(page, name, wanted)
+            found = releases(self._useful(page, name, wanted), name, wanted)
             self._keep(kept, key, [cut(row) for row in found.rows()])
         return found
 

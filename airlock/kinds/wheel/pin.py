@@ -39,7 +39,7 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     if request.cutoff is not None and section.exclude_newer is None:
         section = replace(section, exclude_newer=instant(request.cutoff))
     targets = [declared.target for declared in request.manifest.targets]
-    with IndexClient(request.near, section, request.manifest.indexes) as client:
+    with IndexClient(request.near, section, request.manifest.indexes, targets) as client:
         sdists = Sdists(request, section, client)
         pinned = _Pinned(request, section, client, sdists)
         task = Task(

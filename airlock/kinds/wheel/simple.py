@@ -7,7 +7,7 @@ are used, and those that make no sense are left out there.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import unescape
 from typing import Any
@@ -69,6 +69,10 @@ class Page:
     read: Callable[[], Rows]
     kept: object = None
     """Under what its parsed form is kept, if it is."""
+    cut: "Page | None" = None
+    """The same with fewer rows; see `sieve`."""
+    has_sdists: bool = True
+    """Whether those of source distributions are among them."""
 
     @property
     def url(self) -> str:
@@ -93,7 +97,7 @@ class Page:
         return parts.scheme in ("http", "https") and bool(parts.netloc)
 
     def kept_as(self, kept: object) -> "Page":
-        return Page(index=self.index, head=self.head, read=self.read, kept=kept)
+        return replace(self, kept=kept)
 
 
 def page_of(index: str, url: str, rows: Rows, status: Status | None = None) -> Page:
@@ -110,22 +114,24 @@ def read_page(reply: Reply, index: str, where: str) -> Page:
     """Raises FetchError where the answer is not a page of a simple index, version 1."""
     kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON_TYPE:
-        return _from_json(reply, index, where)
+        return read_json(reply.content(), reply.url, index, where)
     if kind in ("text/html", "application/vnd.pypi.simple.v1+html"):
         return _from_html(reply, index, where)
     raise _not_an_index(where, f"content type {kind or 'missing'}")
 
 
-def _from_json(reply: Reply, index: str, where: str) -> Page:
+def read_json(content: bytes, url: str, index: str, where: str, *, has_files: bool | None = None) -> Page:
+    """A page as PEP 691 has it. `has_files` is for one that does not have all of its rows any more. Raises FetchError."""
     try:
-        document = json.loads(reply.content())
+        document = json.loads(content)
         version = str(document["meta"]["api-version"])
         rows = tuple(row for row in document["files"] if isinstance(row, dict))
         status = _status(document.get("project-status"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _not_an_index(where, "JSON without the keys of PEP 691") from error
     _check_version(version, where)
-    return page_of(index, reply.url, rows, status)
+    head = Head(url=url, has_files=bool(rows) if has_files is None else has_files, status=status)
+    return Page(index=index, head=head, read=lambda: rows)
 
 
 def _status(value: object) -> Status:
