@@ -189,7 +189,8 @@ def locked(request: "LockRequest", lockfile: Path, session: Session) -> "Lockfil
         request = replace(request, doubtful=True)
     from airlock.cli.near import near_side
 
-    with near_side(session, request.directory, request.manifest.indexes) as near:
+    indexes = request.manifest.indexes
+    with near_side(session, request.directory, indexes, expecting="default" not in indexes) as near:
         return lock(request, near)
 
 

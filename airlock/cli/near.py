@@ -16,9 +16,14 @@ def near_store(session: Session) -> Store:
 
 @contextmanager
 def near_side(
-    session: Session, directory: Path, indexes: Mapping[str, str] | None = None
+    session: Session,
+    directory: Path,
+    indexes: Mapping[str, str] | None = None,
+    *,
+    expecting: bool = False,
 ) -> Iterator[NearSide]:
-    """`directory` is where the manifest and the lock are, `indexes` are the manifest's. Nothing is asked of the network, or of pip, until it is needed."""
+    """`directory` is where the manifest and the lock are, `indexes` are the manifest's; `expecting`: the default index will
+    be asked for soon. Nothing else is asked of the network, or of pip, until it is needed."""
     from airlock.net import Network, PipConfiguration
     from airlock.net.credentials import Credentials
 
@@ -26,6 +31,8 @@ def near_side(
     credentials = Credentials(pip, session.environment)
     for name, url in sorted((indexes or {}).items()):
         credentials.know(name, url)
+    if expecting:
+        pip.expect()
     network = Network(session.cache / "http", pip, credentials)
     try:
         yield NearSide(

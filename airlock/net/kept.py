@@ -70,7 +70,7 @@ class Answers:
 
     def _place(self, url: str, accept: str) -> Path:
         name = hashlib.sha256(f"{url}\n{accept}".encode()).hexdigest()
-        return self._folder / name[:2] / name
+        return self._folder / name
 
     def _write(self, place: Path, reply: Reply, until: float) -> None:
         document = {
@@ -82,8 +82,9 @@ class Answers:
             "until": until,
         }
         with suppress(OSError):
-            place.parent.mkdir(0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=place.parent)
+            if not self._folder.exists():
+                self._folder.mkdir(0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".")
             with os.fdopen(handle, "wb") as stream:
                 stream.write(json.dumps(document).encode() + b"\n" + reply.body)
             Path(name).replace(place)

@@ -12,8 +12,7 @@ _DIGEST = 32
 def write_checked(path: Path, data: bytes) -> None:
     """Readers see the old content or the new. What cannot be written is not kept."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        handle, name = _partial(path.parent)
     except OSError:
         return
     try:
@@ -23,6 +22,15 @@ def write_checked(path: Path, data: bytes) -> None:
     except OSError:
         with suppress(OSError):
             Path(name).unlink()
+
+
+def _partial(folder: Path) -> tuple[int, str]:
+    """A folder is looked after only where it is not there: many small files are written into few."""
+    try:
+        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
 
 
 def read_checked(path: Path, limit: int) -> bytes | None:
