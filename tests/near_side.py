@@ -12,7 +12,7 @@ from airlock.core.expanded import Member, RawForm
 from airlock.core.paths import SafePath
 from airlock.core.reporter import Reporter
 from airlock.core.target import Target
-from airlock.core.web import Download, Reply, Web
+from airlock.core.web import MAX_CONTENT, Download, Reply, Web
 from airlock.errors import FetchError
 from airlock.kinds import NearSide, Placing, Room
 from airlock.storage.store import Store
@@ -27,7 +27,7 @@ class FakeWeb:
     ranges: bool = True
     asked: list[tuple[str, int]] = field(default_factory=list)
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+    def get(self, url: str, headers: Mapping[str, str] | None = None, limit: int = MAX_CONTENT) -> Reply:
         body = self.pages.get(url)
         return Reply(status=404 if body is None else 200, url=url, headers={}, body=body or b"")
 

@@ -32,12 +32,13 @@ from airlock.formats.volume import parse_header, write_header
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
 from airlock.kinds.file import FileKind
+from airlock.kinds.image.kind import ImageKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
 FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit")
-SECTIONS = ("python", "file", "config")
-KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind())
+SECTIONS = ("python", "file", "config", "image")
+KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind(), ImageKind())
 
 
 def fixtures(kind: str) -> list[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from airlock.core.artifact import Encoder
+from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps
 from airlock.core.codecs import SETS, best_set
 from airlock.core.codecs import check as check_codecs
@@ -147,17 +147,21 @@ def _pin(
 
 
 def _check_destinations(artifacts: Iterable[LockedArtifact], where: str) -> None:
-    """Each kind sees its own destinations only; two kinds may still want one path."""
-    claimed: dict[tuple[str, str], str] = {}
+    """Each kind sees its own destinations only; two kinds may still want one path. The very same file twice is no conflict."""
+    claimed: dict[tuple[str, str], Artifact] = {}
     for one in artifacts:
         if (destination := one.artifact.placement.get("destination")) is None:
             continue
         for target in one.targets:
-            other = claimed.setdefault((target, destination), one.artifact.label)
-            if other != one.artifact.label:
+            other = claimed.setdefault((target, destination), one.artifact)
+            if _as_file(other) != _as_file(one.artifact):
                 raise UsageError(
-                    where, f"{other} and {one.artifact.label} have one destination on {target!r}"
+                    where, f"{other.label} and {one.artifact.label} have one destination on {target!r}"
                 )
+
+
+def _as_file(artifact: Artifact) -> tuple[Digest, str]:
+    return artifact.digest, artifact.placement.get("mode", "")
 
 
 def _kept(previous: Lockfile | None, kind: Kind) -> Iterable[LockedArtifact]:

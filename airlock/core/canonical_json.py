@@ -25,7 +25,7 @@ def loads(data: bytes, where: str) -> Any:
     check_limits(data, where)
     try:
         document = json.loads(
-            data, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_no_duplicates
+            data, parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=no_duplicates
         )
         canonical = dumps(document)
     except (ValueError, RecursionError) as error:
@@ -51,7 +51,8 @@ def _no_float(text: str) -> NoReturn:
     raise ValueError(f"the number {text} is not an integer")
 
 
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """For `object_pairs_hook`. Raises ValueError."""
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("a key stands twice in one object")

@@ -26,16 +26,16 @@ class Reply:
     """As it was sent."""
     gzipped: bool = False
 
-    def content(self) -> bytes:
-        """The body, unpacked. Raises FetchError where that is too large, or breaks off."""
+    def content(self, limit: int = MAX_CONTENT) -> bytes:
+        """The body, unpacked. Raises FetchError where that is more than `limit` bytes, or breaks off."""
         if not self.gzipped:
             return self.body
         try:
-            content = _unpacked(self.body, MAX_CONTENT)
+            content = _unpacked(self.body, limit)
         except zlib.error as error:
             raise FetchError(self._shown, "the answer broke off, or is packed in no known way") from error
         if content is None:
-            raise FetchError(self._shown, "the answer is too large", expected=f"at most {MAX_CONTENT} bytes")
+            raise FetchError(self._shown, "the answer is too large", expected=f"at most {limit} bytes")
         return content
 
     @property
@@ -69,11 +69,14 @@ class Download:
 
 
 class Web(Protocol):
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+    def get(self, url: str, headers: Mapping[str, str] | None = None, limit: int = MAX_CONTENT) -> Reply:
         """Ask for a small document; answers may come from the HTTP cache. Any status below 500 is a Reply; raises
-        FetchError where the host cannot be reached or keeps failing. Where a `Range` was asked for and the server ignores it,
-        the Reply has status 200 and no body, so that nobody loads a large file into memory by mistake. `Cache-Control` in
-        `headers` keeps the answer out of the HTTP cache, for who keeps it elsewhere."""
+        FetchError where the host cannot be reached, keeps failing, or sends more than `limit` bytes. Where a `Range` was asked
+        for and the server ignores it, the Reply has status 200 and no body, so that nobody loads a large file into memory by
+        mistake. `Cache-Control` in `headers` keeps the answer out of the HTTP cache, for who keeps it elsewhere.
+
+        Where the server asks for a login, a password (RFC 7617) or a token of a registry, it is given the user's, and no
+        other host is."""
 
     def download(self, url: str, start: int = 0) -> AbstractContextManager[Download]:
         """Ask for a large file from offset `start` (bytes). Raises FetchError for any status but 200 and 206."""

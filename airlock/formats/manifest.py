@@ -5,9 +5,10 @@ The sections that belong to a kind (`[python]`, `[[file]]`, `[[config]]`) stay r
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from airlock.core.artifact import HealthCheck, Project
 from airlock.core.fields import Fields
@@ -39,6 +40,8 @@ class Manifest:
     """Where it lies; what it refers to is relative to this."""
     exceptions: tuple[Exempted, ...] = ()
     """From the audit."""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Names that references to images begin with, and the URLs where those registries are asked instead."""
 
 
 def parse_manifest(data: bytes, where: str, sections: Collection[str], directory: Path = Path()) -> Manifest:
@@ -62,6 +65,7 @@ def parse_manifest(data: bytes, where: str, sections: Collection[str], directory
         sections={name: fields.raw(name) for name in sorted(sections) if name in fields},
         directory=directory,
         exceptions=_exceptions(fields.table("audit")),
+        registries=_registries(fields),
     )
     for name in sections:
         fields.raw(name)
@@ -94,6 +98,25 @@ def _indexes(fields: Fields) -> tuple[dict[str, str], frozenset[str]]:
             explicit.add(name)
         table.done()
     return indexes, frozenset(explicit)
+
+
+def _registries(fields: Fields) -> dict[str, str]:
+    registries: dict[str, str] = {}
+    for table in fields.tables("registry") if "registry" in fields else ():
+        name = table.text("name")
+        if not name or "/" in name or name in registries:
+            raise table.fault("name", f"declared twice, or no name that a reference can begin with: {name!r}")
+        registries[name] = table.parsed("url", _registry_url)
+        table.done()
+    return registries
+
+
+def _registry_url(text: str, place: str) -> str:
+    """Plain HTTP has to be spelt out, and is then what the user wants."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"expected an https or http URL without a query, found {text!r}")
+    return text
 
 
 def _health(hooks: Fields) -> HealthCheck | None:

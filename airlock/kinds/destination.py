@@ -40,11 +40,14 @@ def read_destination(fields: Fields, manifest: Manifest) -> Destination:
     mode = fields.text("mode", DEFAULT_MODE)
     fields.parsed("mode", parse_mode) if "mode" in fields else None
     return Destination(
-        path=fields.parsed("destination", parse_destination), mode=mode, targets=_targets(fields, manifest)
+        path=fields.parsed("destination", parse_destination),
+        mode=mode,
+        targets=read_targets(fields, manifest),
     )
 
 
-def _targets(fields: Fields, manifest: Manifest) -> tuple[str, ...]:
+def read_targets(fields: Fields, manifest: Manifest) -> tuple[str, ...]:
+    """The key `targets`, sorted; every target where it is left out. Raises UsageError."""
     known = [declared.target.name for declared in manifest.targets]
     named = fields.texts("targets", known)
     for number, name in enumerate(named):

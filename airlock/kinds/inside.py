@@ -7,8 +7,16 @@ from airlock.errors import AirlockError, FetchError, IntegrityError, UsageError
 
 
 def file_inside(directory: Path, path: str, where: str, error: type[AirlockError] = FetchError) -> Path:
-    """The regular file that `path` names, links followed, as long as they end below `directory`. Raises `error`; what leads
-    out of `directory` is an IntegrityError where it is not the user's own manifest that says so."""
+    """The regular file that `path` names. Raises as `path_inside` does."""
+    resolved = path_inside(directory, path, where, error)
+    if not resolved.is_file():
+        raise error(where, "not a regular file", found=repr(path))
+    return resolved
+
+
+def path_inside(directory: Path, path: str, where: str, error: type[AirlockError] = FetchError) -> Path:
+    """What `path` names, links followed, as long as they end below `directory`. Raises `error`; what leads out of `directory`
+    is an IntegrityError where it is not the user's own manifest that says so."""
     outside = error if error is UsageError else IntegrityError
     try:
         resolved = (directory / safe_path(path, where)).resolve(strict=True)
@@ -23,6 +31,4 @@ def file_inside(directory: Path, path: str, where: str, error: type[AirlockError
             found=f"{path!r}, which is {str(resolved)!r}",
             hint="copy the file to below the manifest",
         )
-    if not resolved.is_file():
-        raise error(where, "not a regular file", found=repr(path))
     return resolved

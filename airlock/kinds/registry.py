@@ -4,9 +4,10 @@ from airlock.errors import IntegrityError
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
 from airlock.kinds.file import FileKind
+from airlock.kinds.image.kind import ImageKind
 from airlock.kinds.wheel.kind import WheelKind
 
-_KINDS: tuple[Kind, ...] = (WheelKind(), FileKind(), ConfigKind())
+_KINDS: tuple[Kind, ...] = (WheelKind(), FileKind(), ConfigKind(), ImageKind())
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from airlock.core.web import MAX_CONTENT, Download, Reply
 from airlock.errors import FetchError
 from airlock.net.credentials import Credentials
-from airlock.net.direct import Direct, Missed, too_large
+from airlock.net.direct import Direct, Missed, limited
 from airlock.net.faults import refused, shown
 from airlock.net.kept import Answers
 from airlock.net.patience import Patience, Watchdog
@@ -56,16 +56,16 @@ class Network:
         self._answers = Answers(cache)
         self._direct = Direct(pip, self._watchdog, self._patience)
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+    def get(self, url: str, headers: Mapping[str, str] | None = None, limit: int = MAX_CONTENT) -> Reply:
         wanted = dict(headers or {})
         plain = self._plain(url)
         if "Range" in wanted or "Cache-Control" in wanted:
-            return self._ask(plain, wanted)
+            return self._ask(plain, wanted, limit)
         accept = wanted.get("Accept", "")
         kept = self._answers.find(plain, accept)
         if kept is not None and kept.fresh:
             return kept.reply
-        reply = self._ask(plain, wanted | (kept.conditions if kept else {}))
+        reply = self._ask(plain, wanted | (kept.conditions if kept else {}), limit)
         if kept is not None and reply.status == 304:
             return self._answers.renew(plain, accept, kept, reply)
         self._answers.keep(plain, accept, reply)
@@ -100,35 +100,32 @@ class Network:
             raise FetchError(repr(shown(url)), "not an http or https address")
         return self._credentials.without(url)
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> Reply:
+    def _ask(self, url: str, headers: Mapping[str, str], limit: int) -> Reply:
         attempts = self._attempts
-        if self._credentials.login(url) is None:
-            found = self._direct.get(url, headers)
+        if not self._has_login(url):
+            found = self._direct.get(url, headers, limit)
             if isinstance(found, Reply) and found.status != 401:
                 return found
             if isinstance(found, Missed) and found.asked:
                 attempts -= 1
                 time.sleep(found.pause)
-        return self._ask_again(url, headers, max(0, attempts))
+        return self._ask_again(url, headers, max(0, attempts), limit)
 
-    def _ask_again(self, url: str, headers: Mapping[str, str], attempts: int) -> Reply:
+    def _has_login(self, url: str) -> bool:
+        token = "_sessions" in vars(self) and self._sessions.tokens.known(url)
+        return bool(token) or self._credentials.login(url) is not None
+
+    def _ask_again(self, url: str, headers: Mapping[str, str], attempts: int, limit: int) -> Reply:
         with self._sessions.asking(url, headers, attempts) as response:
             ignored = "Range" in headers and response.status_code == 200
             return Reply(
                 status=response.status_code,
                 url=response.url,
                 headers={name.lower(): value for name, value in response.headers.items()},
-                body=b"" if ignored else b"".join(_limited(self._sessions.body(response), response.url)),
+                body=b""
+                if ignored
+                else b"".join(limited(self._sessions.body(response), response.url, limit)),
             )
-
-
-def _limited(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_CONTENT:
-            raise too_large(url)
-        yield chunk
 
 
 def _is_web(url: str) -> bool:

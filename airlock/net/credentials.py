@@ -1,7 +1,8 @@
 """User names and passwords, from where pip's and uv's users have them. None is ever written anywhere or shown.
 
 For each server, in this order: what stands in its URL; the environment, by the index's name; ~/.netrc (by requests itself);
-and, only once the server has said 401, the keyring, as a library or as a program.
+and, only once the server has said 401, what podman and docker have for a registry, and the keyring, as a library or as a
+program.
 """
 
 import importlib
@@ -11,24 +12,15 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from airlock.net.logins import Login, RegistryLogins
 from airlock.net.pip import PipConfiguration
 
 _PREFIXES = ("AIRLOCK_INDEX_", "UV_INDEX_")
 _PATIENCE = 60
 """Seconds for the keyring's program, which may have to ask the user to unlock it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Login(…)"
 
 
 class Credentials:
@@ -40,12 +32,13 @@ class Credentials:
         self._users: dict[str, str] = {}
         self._services: dict[str, list[str]] = {}
         self._asked: dict[str, Login | None] = {}
+        self._registries = RegistryLogins(environment)
         self._lock = threading.RLock()
 
     def know(self, name: str, url: str) -> None:
         """Take what the environment has for an index."""
         plain = self.without(url)
-        server = _server(plain)
+        server = server_of(plain)
         with self._lock:
             self._services.setdefault(server, []).append(plain)
             user, password = self._variable(name, "USERNAME"), self._variable(name, "PASSWORD")
@@ -61,19 +54,22 @@ class Credentials:
         plain = urlunsplit(parts._replace(netloc=host))
         name, colon, password = user.partition(":")
         with self._lock:
-            self._users[_server(plain)] = unquote(name)
+            self._users[server_of(plain)] = unquote(name)
             if colon:
-                self._known.setdefault(_server(plain), Login(unquote(name), unquote(password)))
+                self._known.setdefault(server_of(plain), Login(unquote(name), unquote(password)))
         return plain
 
     def login(self, url: str) -> Login | None:
         with self._lock:
-            return self._known.get(_server(url))
+            return self._known.get(server_of(url))
 
     def ask(self, url: str) -> Login | None:
-        """What the keyring has for a server that wants a login; asked once."""
-        server = _server(url)
+        """What there is for a server that wants a login; the keyring is asked once. Raises FetchError where a file of logins
+        cannot be read."""
+        server = server_of(url)
         with self._lock:
+            if (login := self._registries.find(url)) is not None:
+                return login
             if server not in self._asked:
                 self._asked[server] = found = self._from_keyring(server)
                 if found is not None:
@@ -101,7 +97,8 @@ class Credentials:
         return None
 
 
-def _server(url: str) -> str:
+def server_of(url: str) -> str:
+    """Scheme, host and port, as `https://host:5000`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
 

@@ -53,8 +53,8 @@ class Direct:
         self._context: ssl.SSLContext | None = None
         self._suited: dict[str, bool] = {}
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Reply | Missed:
-        """`url` has no login in it. Raises FetchError where the answer is larger than any document."""
+    def get(self, url: str, headers: Mapping[str, str], limit: int = MAX_CONTENT) -> Reply | Missed:
+        """`url` has no login in it. Raises FetchError where the answer is larger than `limit`."""
         asked = False
         try:
             parts = urlsplit(url)
@@ -62,7 +62,7 @@ class Direct:
                 return Missed(asked=False)
             connection = self._connection(parts)
             asked = True
-            return self._ask(connection, url, parts, headers)
+            return self._ask(connection, url, headers, limit)
         except (OSError, HTTPException, ValueError):
             return Missed(asked=asked)
 
@@ -110,14 +110,15 @@ class Direct:
             return self._context
 
     def _ask(
-        self, connection: HTTPConnection, url: str, parts: SplitResult, headers: Mapping[str, str]
+        self, connection: HTTPConnection, url: str, headers: Mapping[str, str], limit: int
     ) -> Reply | Missed:
+        parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         wanted = {"User-Agent": f"airlock/{__version__}", "Accept-Encoding": "gzip", **headers}
         done = False
         try:
             response, sock = self._head(connection, path, wanted)
-            found = self._reply(response, sock, url, ranged="Range" in wanted)
+            found = self._reply(response, sock, url, limit, ranged="Range" in wanted)
             done = isinstance(found, Reply) and response.isclosed()
             return found
         finally:
@@ -149,7 +150,9 @@ class Direct:
             raise TimeoutError
         return response, sock
 
-    def _reply(self, response: HTTPResponse, sock: socket, url: str, *, ranged: bool) -> Reply | Missed:
+    def _reply(
+        self, response: HTTPResponse, sock: socket, url: str, limit: int, *, ranged: bool
+    ) -> Reply | Missed:
         if response.status not in _FINAL:
             return Missed(asked=True, pause=self._pause(response))
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -161,18 +164,14 @@ class Direct:
             status=response.status,
             url=url,
             headers=headers,
-            body=b"" if ignored else b"".join(self._pieces(response, sock, url)),
+            body=b"" if ignored else b"".join(limited(self._pieces(response, sock), url, limit)),
             gzipped=packing == "gzip" and not ignored and response.status != 304,
         )
 
-    def _pieces(self, response: HTTPResponse, sock: socket, url: str) -> Iterator[bytes]:
-        size = 0
+    def _pieces(self, response: HTTPResponse, sock: socket) -> Iterator[bytes]:
         while not response.isclosed():
             with self._watchdog.limit(self._patience.piece, lambda: sock.shutdown(2)) as limit:
                 piece = response.read(STEP)
-            size += len(piece)
-            if size > MAX_CONTENT:
-                raise too_large(url)
             if limit.expired or (response.length and not piece):
                 raise TimeoutError
             if not piece:
@@ -184,8 +183,14 @@ class Direct:
         return min(float(asked), self._patience.again) if asked.isdecimal() and len(asked) < 9 else 0.0
 
 
-def too_large(url: str) -> FetchError:
-    return FetchError(shown(url), "the answer is too large", expected=f"at most {MAX_CONTENT} bytes")
+def limited(chunks: Iterator[bytes], url: str, limit: int) -> Iterator[bytes]:
+    """Raises FetchError where they are more than `limit` bytes."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise FetchError(shown(url), "the answer is too large", expected=f"at most {limit} bytes")
+        yield chunk
 
 
 def _environment_is_plain(host: str) -> bool:

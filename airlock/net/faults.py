@@ -6,7 +6,8 @@ from airlock.errors import FetchError
 
 LOG_IN = (
     "put a user name and password for this host into ~/.netrc or the keyring, or into "
-    "AIRLOCK_INDEX_NAME_USERNAME and AIRLOCK_INDEX_NAME_PASSWORD with the index's name"
+    "AIRLOCK_INDEX_NAME_USERNAME and AIRLOCK_INDEX_NAME_PASSWORD with the index's name; "
+    "for a registry, log in with `podman login`, `skopeo login` or `docker login`"
 )
 
 

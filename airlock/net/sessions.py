@@ -4,21 +4,24 @@ redirects, and tries again."""
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
+from requests.auth import AuthBase
 
 from airlock import __version__
 from airlock.errors import FetchError
 from airlock.net.adapters import Configured, Trusting, Watch, tries
-from airlock.net.credentials import Credentials, Login
+from airlock.net.credentials import Credentials, server_of
+from airlock.net.direct import limited
 from airlock.net.faults import refused, shown, unreachable
 from airlock.net.patience import Patience, Watchdog
 from airlock.net.pip import PipConfiguration
+from airlock.net.tokens import MAX_TOKEN, TokenRequest, Tokens, TokenWanted, basic, bearer_challenge
 
 STEP = 1 << 16
 """Bytes that are passed on at a time; what of a download broke off within them is fetched again."""
@@ -42,29 +45,51 @@ class Sessions:
         self._threads = threading.local()
         self._lock = threading.Lock()
         self._adapters: dict[int, BaseAdapter] = {}
+        self.tokens = Tokens(credentials)
 
     @contextmanager
     def asking(self, url: str, headers: Mapping[str, str], attempts: int) -> Iterator[requests.Response]:
         """The answer to a question that is tried again up to `attempts` times. `url` has no login in it. Raises
         FetchError where nobody answers, or with a fault of the server's own."""
-        response = self._send(url, headers, self._credentials.login(url), attempts)
-        if response.status_code == 401 and (login := self._credentials.ask(url)):
-            response.close()
-            response = self._send(url, headers, login, attempts)
-        with closing(response):
+        known = self.tokens.known(url) or basic(self._credentials.login(url))
+        with ExitStack() as stack:
+            response = stack.enter_context(closing(self._send(url, headers, known, attempts)))
+            if response.status_code == 401 and (auth := self._answer(url, response, known)):
+                response.close()
+                response = stack.enter_context(closing(self._send(url, headers, auth, attempts)))
             if response.status_code >= 500 or response.status_code == 429:
                 raise refused(url, response.status_code)
             yield response
 
+    def _answer(self, url: str, response: requests.Response, sent: AuthBase | None) -> AuthBase | None:
+        """What the server of `url` asks for, which is not what was `sent`; none where it is another one that says 401, to
+        which a redirect led."""
+        if server_of(response.url) != server_of(url):
+            return None
+        if challenge := bearer_challenge(response.headers.get("WWW-Authenticate", "")):
+            return self.tokens.ask(TokenWanted(url, challenge, sent), self._token)
+        return basic(self._credentials.ask(url))
+
+    def _token(self, request: TokenRequest) -> bytes:
+        """The answer of the service that gives tokens. Raises FetchError."""
+        with closing(self._send(request.url, {}, basic(request.login), 0, request.form)) as response:
+            if response.status_code != 200:
+                raise refused(request.url, response.status_code)
+            return b"".join(limited(self.body(response), response.url, MAX_TOKEN))
+
     def _send(
-        self, url: str, headers: Mapping[str, str], login: Login | None, attempts: int
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        auth: AuthBase | None,
+        attempts: int,
+        form: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        auth = None if login is None else (login.user, login.password)
         timeout = (self._patience.connect, self._patience.read)
+        options: dict[str, Any] = {"headers": dict(headers), "auth": auth, "data": form, "timeout": timeout}
+        method = "GET" if form is None else "POST"
         try:
-            return self._session(attempts).get(
-                url, headers=dict(headers), auth=auth, stream=True, timeout=timeout
-            )
+            return self._session(attempts).request(method, url, stream=True, **options)
         except (requests.RequestException, ValueError) as error:
             raise unreachable(url, error) from error
 

@@ -1,0 +1,49 @@
+"""The kind `image`, put together. What a method needs is imported when it is called: most commands need little of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from airlock.core.artifact import Activation, Artifact
+from airlock.core.digest import Digest
+from airlock.core.expanded import Member
+from airlock.formats.lockfile import LockedArtifact
+from airlock.formats.manifest import Manifest
+from airlock.kinds import NearSide, PinRequest, Room
+
+
+class ImageKind:
+    @property
+    def name(self) -> str:
+        return "image"
+
+    @property
+    def section(self) -> str:
+        return "image"
+
+    def opens(self, artifact: Artifact) -> bool:
+        return False
+
+    def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
+        from airlock.kinds.image.inputs import fingerprint
+
+        return fingerprint(manifest, where, directory)
+
+    def pin(self, request: PinRequest) -> tuple[LockedArtifact, ...]:
+        from airlock.kinds.image.pin import pin
+
+        return pin(request)
+
+    def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
+        from airlock.kinds.image.obtain import obtain
+
+        obtain(artifact, manifest, near)
+
+    def place(self, artifact: Artifact, contents: Callable[[], Iterator[Member]], room: Room) -> None:
+        from airlock.kinds.image.place import place
+
+        place(artifact, contents, room)
+
+    def activation(self, artifacts: Sequence[Artifact]) -> tuple[Activation, ...]:
+        from airlock.kinds.image.place import activation
+
+        return activation(artifacts)

@@ -1,0 +1,1 @@
+"""Container images: what is read, pinned, fetched, placed and handed on."""
