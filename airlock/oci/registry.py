@@ -29,7 +29,9 @@ COSIGN = (".sig", ".att", ".sbom")
 _FRESH = {"Cache-Control": "no-cache"}
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 _MOST = 256
-"""Manifests that may refer to one, and pages that may name them."""
+"""Manifests that may refer to one."""
+_PAGES = 32
+"""Of a list of them."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -67,16 +69,18 @@ class Registry:
         none. Raises FetchError or IntegrityError."""
         url: str | None = self.location.url(f"referrers/{digest}")
         found: list[Descriptor] = []
-        for _ in range(_MOST):
-            reply = self.web.get(str(url), {"Accept": OCI_INDEX, **_FRESH}, MAX_DOCUMENT)
+        for _ in range(_PAGES):
+            if url is None:
+                return self._limited(found, digest)
+            reply = self.web.get(url, {"Accept": OCI_INDEX, **_FRESH}, MAX_DOCUMENT)
             if reply.status != 200 or _content_type(reply) != OCI_INDEX:
-                return tuple(found) or self._by_tag(digest)
-            found += _manifests(
-                parse_document(reply.content(MAX_DOCUMENT), OCI_INDEX, self._where(f"referrers/{digest}"))
-            )
-            if (url := _next(reply)) is None:
-                break
-        return self._limited(found, digest)
+                return self._limited(found, digest) if found else self._by_tag(digest)
+            where = self._where(f"referrers/{digest}")
+            found += _manifests(parse_document(reply.content(MAX_DOCUMENT), OCI_INDEX, where))
+            url = _next(reply)
+        raise IntegrityError(
+            self._where(digest), "the list of what refers to it has no end", found=f"{_PAGES} pages"
+        )
 
     def signatures(self, digest: Digest) -> Iterator[tuple[str, Document]]:
         """What stands beside an image under cosign's tags, with the tags. Raises FetchError or IntegrityError."""
