@@ -21,8 +21,32 @@ class Miniz:
     def compress(self, data: bytes, /) -> bytes: ...
     def flush(self) -> bytes: ...
 
+class Go:
+    """`go/1`, to be used as a `zlib.compressobj`. Raises ValueError for a level that is none of its own."""
+
+    def __init__(self, level: int, /) -> None: ...
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+class Pgzip:
+    """`pgzip/VERSION:5:PIECE`, to be used as a `zlib.compressobj`. Raises ValueError for a version that is none, and for a piece that
+    is no larger than its dictionary of 16384 bytes, or larger than 1 GiB."""
+
+    def __init__(self, version: int, piece: int, /) -> None: ...
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+class FlushFinder:
+    """Finds the first flush of a deflate stream. Raises ValueError for one without, or that is no deflate."""
+
+    def feed(self, stream: bytes, complete: bool, /) -> int | None:
+        """Bytes of content before it; None where more of the stream is wanted."""
+
 class TokenFinder:
     """Finds the corrections of `tokens/1`. Raises ValueError for a stream that is no deflate, or spelled oddly."""
+
+    def __init__(self, go: bool, /) -> None:
+        """`go` where the prediction is an encoder's of Go."""
 
     def feed(self, stream: bytes, prediction: bytes, complete: tuple[bool, bool]) -> tuple[bool, int]:
         """Whether more of the stream is wanted next, else of the prediction; and bytes of corrections so far."""
@@ -35,7 +59,7 @@ class TokenFinder:
 class TokenWriter:
     """Follows the corrections of `tokens/1`. Raises ValueError for any that do not belong to what is fed."""
 
-    def __init__(self, corrections: bytes) -> None: ...
+    def __init__(self, corrections: bytes, go: bool, /) -> None: ...
     def feed(self, content: bytes, prediction: bytes, complete: bool) -> bytes:
         """What of the stream is decided by now; all that is left with the last of the content, `complete`."""
 

@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_level(parser, "for this lock's bundles (default: what the lock has)")
     parser.add_argument(
         "--codecs",
-        choices=("portable/1", "native/1"),
+        choices=("portable/1", "native/1", "native/2"),
         help="what expanded forms rest on (default: what the lock has, or the most that is at hand)",
     )
     parser.add_argument("--json", action="store_true", help="tell the result as JSON on stdout")

@@ -10,12 +10,14 @@ from airlock.core.native import native
 from airlock.errors import TargetError
 
 PORTABLE = "portable/1"
-NATIVE = "native/1"
+NATIVE = "native/2"
+"""What the crate of this airlock has."""
 
 _EVERYWHERE = frozenset({"zlib/1", "lzma/1", "zstd/1.5.7"})
-_NATIVE_CRATE = frozenset({"zlib-rs/1", "miniz/1", "tokens/1"})
+_NATIVE_1 = frozenset({"zlib-rs/1", "miniz/1", "tokens/1"})
+_NATIVE_CRATE = _NATIVE_1 | {"go/1", "pgzip/1", "pgzip/2"}
 
-SETS = {PORTABLE: _EVERYWHERE, NATIVE: _EVERYWHERE | _NATIVE_CRATE}
+SETS = {PORTABLE: _EVERYWHERE, "native/1": _EVERYWHERE | _NATIVE_1, NATIVE: _EVERYWHERE | _NATIVE_CRATE}
 """The names of a set's encoders, without their parameters."""
 
 

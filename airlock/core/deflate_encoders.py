@@ -1,7 +1,7 @@
 """Which encoder makes a raw deflate stream of its content, and the stream again.
 
-Encoders have versioned names. `zlib/1:LEVEL`, `zlib-rs/1:6` and `miniz/1:6` make a stream of its content alone.
-`tokens/1:ENCODER` makes one that no encoder at hand makes: of what ENCODER would write, and of corrections, which say where
+Encoders have versioned names. `zlib/1:LEVEL`, `zlib-rs/1:6`, `miniz/1:6` and those of `go_encoders` make a stream of its
+content alone. `tokens/1:ENCODER` makes one that no encoder at hand makes: of what ENCODER would write, and of corrections, which say where
 the stream's blocks end and where its tokens differ. GNU gzip chooses zlib's tokens, zlib-ng almost zlib-rs's.
 """
 
@@ -24,12 +24,13 @@ from airlock.core.deflate import (
 )
 from airlock.core.deflate import compressor as zlib_compressor
 from airlock.core.digest import CHUNK
+from airlock.core.go_encoders import EXAMPLES, GO, go_compressor, in_pieces, is_of_go
 from airlock.core.native import native
 from airlock.errors import IntegrityError, TargetError
 
 TOKENS = "tokens/1"
 _NAME = re.compile(r"(tokens/1:)?(zlib/1:[1-9]|zlib-rs/1:6|miniz/1:6)")
-_PLAIN = ("zlib/1:6", "zlib-rs/1:6", "miniz/1:6", "zlib/1:9", "zlib/1:1")
+_PLAIN = ("zlib/1:6", "zlib-rs/1:6", "miniz/1:6", "zlib/1:9", "zlib/1:1", *GO)
 """In the order in which they are met."""
 _OTHER_LEVELS = tuple(name for level in LEVELS if (name := f"zlib/1:{level}") not in _PLAIN)
 _WORTH = 4
@@ -48,6 +49,9 @@ content ends, an encoder chooses other tokens than where it goes on."""
 _GOLDEN = {
     "zlib-rs/1": "59343f2eda760f0610f294166f3440b4150f540c051ff7ea0462465de177bb23",
     "miniz/1": "3d1d4351de5e34635a0f8835c2f547c378a9f2aabddfb2de676ef46169cd008d",
+    "go/1": "95cc764448136080fa10278fc6b3cea7d8ed2748d35f939b0ad1ff858444a333",
+    "pgzip/1": "3947bbcf725b723371b413dc019bba655eb3032ad91a82f0bab10501852fe6e8",
+    "pgzip/2": "694aac3a6922fd5e5f5cfe2f315b4cb3bcd0cc9290305f047f0407177361811a",
     TOKENS: "1a47e107d6fee0edeb5038d502c95c77e428c6b34bc5f1a8f531a03477afc816",
 }
 
@@ -60,7 +64,7 @@ class Recipe:
 
 
 def is_encoder(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None or is_of_go(_plain(name))
 
 
 def families(encoder: str) -> frozenset[str]:
@@ -138,7 +142,11 @@ def check_native(name: str) -> None:
             hint="install airlock where cargo (1.85 or newer) is on PATH",
         )
     data = sample()
-    if name == TOKENS:
+    if name in EXAMPLES:
+        found = hashlib.sha256()
+        for example in EXAMPLES[name]:
+            found.update(b"".join(compressed(_compressor(example), [data])))
+    elif name == TOKENS:
         made = b"".join(compressed(_compressor("zlib/1:9"), [data]))
         recipe = _tokens("zlib/1:6", lambda: iter([data]), lambda: iter([made]), len(made))
         corrections = recipe.corrections if recipe else b""
@@ -171,6 +179,8 @@ def _compressor(plain: str) -> Compressor:
     codec, _, level = plain.partition(":")
     if codec == "zlib/1":
         return zlib_compressor(int(level))
+    if is_of_go(plain):
+        return go_compressor(_native(), plain)
     compressor: Compressor = _native().ZlibRs() if codec == "zlib-rs/1" else _native().Miniz()
     return compressor
 
@@ -218,10 +228,11 @@ def _ranked(
         for name in _PLAIN
         if families(name) <= codecs
     ]
-    return sorted(
+    ranked = sorted(
         ((name, corrections) for name, corrections in found if corrections is not None),
         key=lambda pair: (pair[1], _PLAIN.index(pair[0])),
     )
+    return in_pieces(_native(), ranked, stream)
 
 
 def _prefix(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -253,7 +264,7 @@ class _Comparison:
     def __init__(
         self, plain: str, content: Callable[[], Iterator[bytes]], stream: Callable[[], Iterator[bytes]]
     ) -> None:
-        self.finder = _native().TokenFinder()
+        self.finder = _native().TokenFinder(is_of_go(plain))
         self._sources = {True: stream(), False: compressed(_compressor(plain), content())}
         self._complete = {True: False, False: False}
 
@@ -280,7 +291,7 @@ class _Comparison:
 def _corrected(plain: str, content: Iterable[bytes], corrections: bytes, where: str) -> Iterator[bytes]:
     compressor = _compressor(plain)
     try:
-        writer = _native().TokenWriter(corrections)
+        writer = _native().TokenWriter(corrections, is_of_go(plain))
         for chunk in content:
             for start in range(0, len(chunk), CHUNK):
                 piece = chunk[start : start + CHUNK]

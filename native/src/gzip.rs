@@ -11,7 +11,6 @@ use pyo3::types::PyBytes;
 use rustix::io::{pread, retry_on_intr};
 
 use crate::huffman::Fault;
-use crate::matcher::Matcher;
 use crate::place::{Source, source_of};
 use crate::tokens::corrected;
 

@@ -1,10 +1,11 @@
 //! Huffman codes of deflate: reading them, and the ones that zlib and its kin choose.
 
 use crate::bits::{BitReader, BitWriter};
+use crate::parser::Token;
 
 pub const LITERALS: usize = 286;
 pub const DISTANCES: usize = 30;
-const LENGTH_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+pub const LENGTH_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 pub type Fault = &'static str;
 
@@ -22,6 +23,60 @@ impl Lengths {
         literals[256..280].fill(7);
         Self { literals, distances: [5; 32] }
     }
+}
+
+/// How often each symbol stands in a block.
+#[derive(Clone)]
+pub struct Frequencies {
+    pub literals: [u32; LITERALS],
+    pub distances: [u32; DISTANCES],
+}
+
+impl Frequencies {
+    pub fn new() -> Self {
+        let mut literals = [0; LITERALS];
+        literals[256] = 1;
+        Self { literals, distances: [0; DISTANCES] }
+    }
+
+    #[inline]
+    pub fn count(&mut self, token: Token) {
+        if token.distance == 0 {
+            self.literals[usize::from(token.byte)] += 1;
+        } else {
+            let ((length, _, _), (distance, _, _)) = token.symbols();
+            self.literals[length] += 1;
+            self.distances[distance] += 1;
+        }
+    }
+}
+
+/// Refuses a symbol without a code.
+#[inline]
+pub fn put_symbol(out: &mut BitWriter, (code, length): (u16, u8)) -> Result<(), Fault> {
+    out.put(u32::from(code), u32::from(length));
+    if length == 0 { Err("a symbol without a code") } else { Ok(()) }
+}
+
+/// Writes the tokens of a block, without its end.
+pub fn put_tokens(
+    out: &mut BitWriter,
+    tokens: &[Token],
+    literals: &[(u16, u8)],
+    distances: &[(u16, u8)],
+) -> Result<(), Fault> {
+    for &token in tokens {
+        if token.distance == 0 {
+            put_symbol(out, literals[usize::from(token.byte)])?;
+            continue;
+        }
+        let ((length, extra, bits), (distance, more, more_bits)) = token.symbols();
+        put_symbol(out, literals[length])?;
+        out.put(extra, bits);
+        put_symbol(out, distances[distance])?;
+        out.put(more, more_bits);
+    }
+    Ok(())
 }
 
 /// A table that finds a symbol by the next bits.
@@ -130,7 +185,7 @@ fn take_extra(reader: &mut BitReader, copy: &mut BitWriter, bits: u32) -> Result
     Ok(value as usize)
 }
 
-fn copy_code(copy: &mut BitWriter, (code, length): (u16, u8)) {
+pub fn copy_code(copy: &mut BitWriter, (code, length): (u16, u8)) {
     copy.put(u32::from(code), u32::from(length));
 }
 
@@ -259,7 +314,7 @@ pub fn chosen_lengths(literals: &[u32], distances: &[u32], out: &mut BitWriter) 
 }
 
 /// Symbol, extra bits and their number for each run of equal lengths.
-fn run_lengths(lengths: &[u8], runs: &mut Vec<(usize, u32, u32)>) {
+pub fn run_lengths(lengths: &[u8], runs: &mut Vec<(usize, u32, u32)>) {
     let mut before = None;
     let mut at = 0;
     while at < lengths.len() {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod bits;
 mod deflate;
 mod diff;
+mod go;
 mod gzip;
 mod huffman;
 mod matcher;
@@ -19,6 +20,7 @@ mod tokens;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deflate::register(module)?;
     diff::register(module)?;
+    go::register(module)?;
     gzip::register(module)?;
     page::register(module)?;
     place::register(module)?;

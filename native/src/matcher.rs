@@ -204,7 +204,7 @@ fn tail(data: &[u8], best: usize) -> u32 {
 
 /// How many bytes both begin with.
 #[inline]
-fn common(one: &[u8], other: &[u8]) -> usize {
+pub fn common(one: &[u8], other: &[u8]) -> usize {
     let size = one.len().min(other.len());
     let (one, other) = (&one[..size], &other[..size]);
     let mut count = 0;

@@ -1,7 +1,7 @@
 //! `tokens/1`: a deflate stream as what it has other than the stream that a known encoder makes of the same content.
 //!
 //! The corrections are five columns: blocks (a byte each and a varint count of tokens, or of bytes where stored), codes
-//! that zlib would not have chosen (as the stream spells them, each padded to a byte), runs (varint: tokens predicted rightly
+//! that the encoder's kin, zlib's or Go's, would not have chosen (as the stream spells them, each padded to a byte), runs (varint: tokens predicted rightly
 //! before each wrong one), and of each wrongly predicted token its length (varint: 0 for a literal, else the length less 2)
 //! and distance (two bytes, the lower first; matches only). The first four are preceded by their sizes, varints.
 
@@ -13,7 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bits::{BitReader, BitWriter};
-use crate::huffman::{DISTANCES, Fault, LITERALS, Lengths, chosen_lengths, codes, read_lengths};
+use crate::go::chosen_by_go;
+use crate::huffman::{Fault, Frequencies, Lengths, chosen_lengths, codes, put_symbol, put_tokens, read_lengths};
 use crate::matcher::Matcher;
 use crate::parser::{Event, Kind, Parser, Token};
 
@@ -45,6 +46,26 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Who chooses the codes of a block.
+#[derive(Clone, Copy)]
+enum Kin {
+    Zlib,
+    Go,
+}
+
+impl Kin {
+    fn new(go: bool) -> Self {
+        if go { Self::Go } else { Self::Zlib }
+    }
+
+    fn choose(self, frequencies: &Frequencies, out: &mut BitWriter) -> Lengths {
+        match self {
+            Self::Zlib => chosen_lengths(&frequencies.literals, &frequencies.distances, out),
+            Self::Go => chosen_by_go(frequencies, out),
+        }
+    }
 }
 
 /// Where tokens that are foreseen come from.
@@ -118,33 +139,10 @@ fn count_empty(empty: &mut u32, tokens: u64) -> Result<(), Fault> {
     if *empty > MOST_EMPTY { Err("too many empty blocks") } else { Ok(()) }
 }
 
-struct Frequencies {
-    literals: [u32; LITERALS],
-    distances: [u32; DISTANCES],
-}
-
-impl Frequencies {
-    fn new() -> Self {
-        let mut literals = [0; LITERALS];
-        literals[256] = 1;
-        Self { literals, distances: [0; DISTANCES] }
-    }
-
-    #[inline]
-    fn count(&mut self, token: Token) {
-        if token.distance == 0 {
-            self.literals[usize::from(token.byte)] += 1;
-        } else {
-            let ((length, _, _), (distance, _, _)) = token.symbols();
-            self.literals[length] += 1;
-            self.distances[distance] += 1;
-        }
-    }
-}
-
 /// Compares a stream with a prediction, both as they come.
 #[pyclass]
 struct TokenFinder {
+    kin: Kin,
     stream: Parser,
     prediction: Prediction,
     position: u64,
@@ -223,7 +221,7 @@ impl TokenFinder {
             Kind::Fixed => FIXED,
             Kind::Dynamic(spelled) => {
                 let mut chosen = BitWriter::default();
-                chosen_lengths(&frequencies.literals, &frequencies.distances, &mut chosen);
+                self.kin.choose(&frequencies, &mut chosen);
                 chosen.align();
                 if chosen.out == spelled {
                     CHOSEN
@@ -245,9 +243,11 @@ impl TokenFinder {
 
 #[pymethods]
 impl TokenFinder {
+    /// `go` where the prediction is of an encoder of Go's.
     #[new]
-    fn new() -> Self {
+    fn new(go: bool) -> Self {
         Self {
+            kin: Kin::new(go),
             stream: Parser::new(),
             prediction: Prediction::new(Source::Stream(Parser::new())),
             position: 0,
@@ -350,7 +350,7 @@ pub fn corrected(
     mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut matcher = Matcher::new(content, level).ok_or("no such level")?;
-    let mut writer = TokenWriter::parse(corrections, Source::Tokens { tokens: VecDeque::new(), complete: false })?;
+    let mut writer = TokenWriter::parse(corrections, Kin::Zlib, Source::Tokens { tokens: VecDeque::new(), complete: false })?;
     let mut done = 0;
     while done < content.len() || done == 0 {
         let end = content.len().min(done + PIECE);
@@ -373,6 +373,7 @@ pub fn corrected(
 /// Writes the stream that the corrections make of a prediction and the content, both as they come.
 #[pyclass]
 struct TokenWriter {
+    kin: Kin,
     prediction: Prediction,
     content: Vec<u8>,
     /// Of the content, where `content` begins.
@@ -392,7 +393,7 @@ struct TokenWriter {
 }
 
 impl TokenWriter {
-    fn parse(corrections: &[u8], source: Source) -> Result<Self, Fault> {
+    fn parse(corrections: &[u8], kin: Kin, source: Source) -> Result<Self, Fault> {
         let mut head = Column::new(corrections);
         let mut sizes = [0; 4];
         for size in &mut sizes {
@@ -406,6 +407,7 @@ impl TokenWriter {
         };
         let (blocks, spelled, runs, lengths) = (next(sizes[0])?, next(sizes[1])?, next(sizes[2])?, next(sizes[3])?);
         let mut writer = Self {
+            kin,
             prediction: Prediction::new(source),
             content: Vec::new(),
             start: 0,
@@ -525,7 +527,7 @@ impl TokenWriter {
             STORED => self.write_stored(block),
             FIXED => self.write_tokens(block, &Lengths::fixed())?,
             CHOSEN => {
-                let lengths = chosen_lengths(&block.frequencies.literals, &block.frequencies.distances, &mut self.out);
+                let lengths = self.kin.choose(&block.frequencies, &mut self.out);
                 self.write_tokens(block, &lengths)?;
             }
             _ => {
@@ -552,35 +554,16 @@ impl TokenWriter {
     fn write_tokens(&mut self, block: &Block, lengths: &Lengths) -> Result<(), Fault> {
         let literals = codes(&lengths.literals)?;
         let distances = codes(&lengths.distances)?;
-        let out = &mut self.out;
-        let mut put = |(code, length): (u16, u8)| {
-            out.put(u32::from(code), u32::from(length));
-            if length == 0 { Err("a symbol without a code") } else { Ok(()) }
-        };
-        for &token in &block.tokens {
-            if token.distance == 0 {
-                put(literals[usize::from(token.byte)])?;
-                continue;
-            }
-            let ((length, extra, bits), (distance, more, more_bits)) = token.symbols();
-            put(literals[length])?;
-            if bits > 0 {
-                put((extra as u16, bits as u8))?;
-            }
-            put(distances[distance])?;
-            if more_bits > 0 {
-                put((more as u16, more_bits as u8))?;
-            }
-        }
-        put(literals[256])
+        put_tokens(&mut self.out, &block.tokens, &literals, &distances)?;
+        put_symbol(&mut self.out, literals[256])
     }
 }
 
 #[pymethods]
 impl TokenWriter {
     #[new]
-    fn new(corrections: &[u8]) -> PyResult<Self> {
-        Self::parse(corrections, Source::Stream(Parser::new())).map_err(fault)
+    fn new(corrections: &[u8], go: bool) -> PyResult<Self> {
+        Self::parse(corrections, Kin::new(go), Source::Stream(Parser::new())).map_err(fault)
     }
 
     /// What of the stream is decided; all of it with the last of the content and prediction, `complete`.

@@ -178,7 +178,7 @@ def test_a_prediction_that_nothing_asks_for_is_not_kept() -> None:
     crate = native()
     assert crate is not None
     blocks = b"\0\xff\xff\3" * 2000
-    writer = crate.TokenWriter(b"\xc0\x3e\0\0\0" + blocks)
+    writer = crate.TokenWriter(b"\xc0\x3e\0\0\0" + blocks, False)
     assert len(blocks) == 0xC0 - 0x80 + (0x3E << 7)
     expected, content = zlib.compressobj(0, zlib.DEFLATED, -15), bytes(range(256)) * (1 << 12)
     before = resident()
@@ -201,7 +201,7 @@ def test_empty_blocks_without_an_end_are_refused_by_finder_and_writer(code: int)
     for count, allowed in ((1000, True), (1001, False)):
         blocks = bytes((code, 0)) * count + b"\5\1"
         size = bytes((len(blocks) & 127 | 128, len(blocks) >> 7))
-        writer, finder = crate.TokenWriter(size + b"\0\0\0" + blocks), crate.TokenFinder()
+        writer, finder = crate.TokenWriter(size + b"\0\0\0" + blocks, False), crate.TokenFinder(False)
         predicted = packed(b"x", 6)
         if not allowed:
             with pytest.raises(ValueError, match="empty blocks"):
@@ -212,7 +212,7 @@ def test_empty_blocks_without_an_end_are_refused_by_finder_and_writer(code: int)
         finder.feed(stream, predicted, (True, True))
         assert finder.corrections()
         with pytest.raises(ValueError, match="empty blocks"):
-            crate.TokenFinder().feed(b"\0\0\0\xff\xff" * 1001 + stream, predicted, (True, True))
+            crate.TokenFinder(False).feed(b"\0\0\0\xff\xff" * 1001 + stream, predicted, (True, True))
 
 
 @needs_native

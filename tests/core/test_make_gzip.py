@@ -36,7 +36,7 @@ def raw(content: bytes, level: int) -> bytes:
 def corrections_of(stream: bytes, prediction: bytes) -> bytes:
     crate = native()
     assert crate is not None
-    finder = crate.TokenFinder()
+    finder = crate.TokenFinder(False)
     finder.feed(stream, prediction, (True, True))
     found: bytes = finder.corrections()
     return found

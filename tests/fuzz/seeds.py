@@ -9,7 +9,8 @@ from pathlib import Path
 
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
-from airlock.core.codecs import SETS, best_set
+from airlock.core.codecs import PORTABLE, SETS, best_set
+from airlock.core.deflate_encoders import deflated
 from airlock.core.expanded import expand
 from airlock.core.forms.codec import MAX_CONTENT, Room
 from airlock.storage.archive import ArchiveWriter
@@ -32,7 +33,17 @@ def originals() -> Iterator[bytes]:
         archive.writestr("inner.gz", nested)
         archive.comment = b"a comment"
     yield out.getvalue()
+    yield from _of_go()
     yield from _others()
+
+
+def _of_go() -> Iterator[bytes]:
+    """gzip files as Go's programs write them: such whose encoder is known, and almost."""
+    if best_set() == PORTABLE:
+        return
+    for encoder in ("go/1:6", "pgzip/1:5:17000", "go/1:7"):
+        stream = b"".join(deflated(encoder, [TEXT * 4], b"", "seed"))
+        yield b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + stream + gzip.compress(TEXT * 4)[-8:]
 
 
 def _others() -> Iterator[bytes]:
@@ -227,7 +238,7 @@ def statements() -> Iterator[bytes]:
 def seeds(target: str) -> list[bytes]:
     if target.startswith("build-"):
         return list(builds(target.removeprefix("build-")))
-    if target.startswith("open-") or target == "round_trip":
+    if target.startswith("open-") or target in {"round_trip", "encoders"}:
         return list(originals())
     table = {
         "rebuild": expanded_forms,

@@ -8,12 +8,14 @@ import contextlib
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import dumps
 from airlock.core.codecs import SETS, best_set
+from airlock.core.deflate_encoders import deflated
 from airlock.core.digest import digest_of
 from airlock.core.expanded import expand, form_named
 from airlock.core.fields import Fields
@@ -36,6 +38,7 @@ from tests.fuzz import whole
 LIMIT = 64 << 20
 """Bytes."""
 _WHERE = "fuzz"
+_OF_GO = ("go/1:1", "go/1:4", "go/1:6", "go/1:9", "pgzip/1:5:16385", "pgzip/2:5:65535", "pgzip/2:5:1048576")
 
 Target = Callable[[bytes], None]
 
@@ -134,6 +137,16 @@ def round_trip(data: bytes) -> None:
     form_named(found.form, _WHERE).rebuild(io.BytesIO(out.getvalue()), back)
     if back.getvalue() != data:
         raise AssertionError("rebuilt to other bytes")
+
+
+def encoders(data: bytes) -> None:
+    """What an encoder of Go makes of anything, cut anywhere, holds just that. The first byte chooses the encoder."""
+    content, cut = data[2:], max(1, data[1] if len(data) > 1 else 1)
+    encoder = _OF_GO[data[0] % len(_OF_GO)] if data else _OF_GO[0]
+    pieces = (content[start : start + 97 * cut] for start in range(0, len(content), 97 * cut))
+    made = b"".join(deflated(encoder, pieces, b"", _WHERE))
+    if zlib.decompress(made, -15) != content:
+        raise AssertionError(f"{encoder} makes another stream than of its content")
 
 
 def opening(codec: Codec) -> Target:
@@ -270,6 +283,7 @@ def targets() -> Mapping[str, Target]:
         costs,
         tree,
         round_trip,
+        encoders,
         patch,
         stream,
         frame,
