@@ -48,6 +48,11 @@ def vouched_for(switches: tuple[Act, ...], index: Digest) -> Vouched:
     return Vouched(keys=told[-1].keys, approvals="\n".join(approvals))
 
 
+def last_audit(acts: tuple[Act, ...], index: Digest) -> Act | None:
+    """The last audit of what that index installed."""
+    return next((act for act in reversed(acts) if (act.act, act.index) == ("audit", index)), None)
+
+
 def receive(site: Site, world: Surroundings, signed: SignedIndex) -> None:
     """Write down, once, that a bundle came here whose signatures hold. The caller holds the lock."""
     if not any((act.act, act.index) == ("receive", signed.digest) for act in site.journal().acts):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from airlock.airgapped.record import vouched_for
+from airlock.airgapped.record import last_audit, vouched_for
 from airlock.airgapped.site import Site
 from airlock.airgapped.switch import Vouched
 from airlock.errors import IntegrityError, TargetError
@@ -27,6 +27,8 @@ class Status:
     root: int
     """The version of the pinned trust root."""
     target: str
+    audited: Act | None = None
+    """The last audit of this very content; its detail says what it came to."""
     fault: IntegrityError | None = None
     """What is wrong with the journal; the rest is then what the records and the sound lines say."""
 
@@ -47,6 +49,7 @@ def status(site: Site) -> Status:
         demanded=demanded(site),
         root=pinned(root, "trust root").version if root else 0,
         target=site.index(generation.index).target.name,
+        audited=last_audit(journal.acts, generation.index),
         fault=fault,
     )
 

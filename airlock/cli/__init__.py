@@ -40,6 +40,7 @@ COMMANDS = {
     "gc": "let go of generations that nothing needs any more",
     "serve": "offer what a site holds to its own network, read only",
     "status": "show what is installed",
+    "audit": "find what software uses that its lock does not name, installed or before it ships",
     "history": "show what was done, when, by whom and how it went, and prove it",
     "inspect": "show what a bundle, delta or lock holds",
     "diff": "show what changed between two bundles or locks",

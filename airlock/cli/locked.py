@@ -11,8 +11,6 @@ from airlock.cli.session import Session
 from airlock.errors import FetchError
 
 if TYPE_CHECKING:
-    from airlock.formats.index import BundleIndex
-    from airlock.formats.lockfile import Lockfile
     from airlock.formats.manifest import Manifest
     from airlock.kinds import Library, Locked, NearSide
 
@@ -105,6 +103,7 @@ def library(
 def _bundle(paths: Sequence[Path]) -> "Iterator[tuple[Locked, Library]]":
     from airlock.airgapped.export import members_of, read_index
     from airlock.cli.carried import carried
+    from airlock.formats.lockfile import as_lock
     from airlock.kinds import Library, Locked
     from airlock.storage.archive import Archive
     from airlock.storage.store import Store
@@ -117,7 +116,7 @@ def _bundle(paths: Sequence[Path]) -> "Iterator[tuple[Locked, Library]]":
         index = read_index(archive)
         entries = {entry.artifact.digest: entry for entry in index.entries}
         yield (
-            Locked(lockfile=_as_lock(index), where=Path(file.where).name),
+            Locked(lockfile=as_lock(index), where=Path(file.where).name),
             Library(
                 cache=Path(scratch),
                 store=Store(Path(scratch)),
@@ -125,18 +124,3 @@ def _bundle(paths: Sequence[Path]) -> "Iterator[tuple[Locked, Library]]":
                 contents=lambda artifact: members_of(archive, entries[artifact.digest]),
             ),
         )
-
-
-def _as_lock(index: "BundleIndex") -> "Lockfile":
-    from airlock.formats.lockfile import LockedArtifact, Lockfile
-
-    return Lockfile(
-        project=index.project,
-        encoder=index.encoder,
-        inputs={},
-        targets=(index.target,),
-        health=index.health,
-        artifacts=tuple(
-            LockedArtifact(artifact=entry.artifact, targets=(index.target.name,)) for entry in index.entries
-        ),
-    )

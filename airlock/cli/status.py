@@ -51,6 +51,7 @@ def _tell(report: "Status", health: str) -> None:
     print(f"  python  {generation.python}")
     print(f"  since   {_since(report)}")
     print(f"  health  {health}")
+    print(f"  audit   {_audit(report)}")
 
 
 def _since(report: "Status") -> str:
@@ -59,6 +60,12 @@ def _since(report: "Status") -> str:
     if report.since is None:
         return "the journal does not say" if report.fault else "not settled"
     return date(report.since.time)
+
+
+def _audit(report: "Status") -> str:
+    from airlock.cli.history import date
+
+    return f"{date(report.audited.time)}, {report.audited.detail}" if report.audited else "not yet"
 
 
 def _signers(report: "Status") -> str:
@@ -93,6 +100,8 @@ def _document(report: "Status", health: str) -> dict[str, Any]:
         "python": generation.python,
         "since": report.since.time if report.since else None,
         "health": health,
+        "audited": report.audited.time if report.audited else None,
+        "audit": report.audited.detail if report.audited else None,
         "interrupted": report.interrupted is not None,
         "fault": str(report.fault) if report.fault else None,
     }

@@ -59,7 +59,7 @@ class Finding:
     def fingerprint(self) -> str:
         """The same for the same thing in another version or on another line: 32 hex digits."""
         kind_and_name = " ".join(self.artifact.split(" ")[:2])
-        return hex_of(digest_of(dumps([self.rule, kind_and_name, self.path, self.name])))[:32]
+        return hex_of(digest_of(dumps([self.rule, kind_and_name, self.name or self.path])))[:32]
 
 
 class Details(TypedDict, total=False):

@@ -18,6 +18,7 @@ from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.exceptions import Exempted, read_exceptions, write_exception
+from airlock.formats.index import BundleIndex
 from airlock.formats.rows import (
     plain_text,
     read_artifact,
@@ -306,3 +307,18 @@ def _key(key: str) -> str:
 def _string(text: str) -> str:
     """A TOML basic string; JSON's escapes are a subset of TOML 1.0's, but for U+007F, which TOML wants escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def as_lock(index: BundleIndex) -> Lockfile:
+    """What a bundle carries, in a lock's terms."""
+    return Lockfile(
+        project=index.project,
+        encoder=index.encoder,
+        inputs={},
+        targets=(index.target,),
+        health=index.health,
+        artifacts=tuple(
+            LockedArtifact(artifact=entry.artifact, targets=(index.target.name,)) for entry in index.entries
+        ),
+        exceptions=index.exceptions,
+    )

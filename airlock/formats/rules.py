@@ -32,6 +32,9 @@ CLASSES: Mapping[str, int] = MappingProxyType(
 )
 """Each class and its exit code. Of several classes the first in this order is the audit's."""
 
+RUN_FAILED = 27
+"""The exit code where nothing was found, and the application that was run ended with another code than 0."""
+
 _RULES: tuple[tuple[str, Severity, str], ...] = (
     ("drift/changed", "error", "a file is not what was installed"),
     ("drift/missing", "error", "a file that was installed is gone"),

@@ -47,6 +47,7 @@ class _Row:
 class ConfigKind:
     name = "config"
     section = "config"
+    editable = True
 
     def fingerprint(self, manifest: Manifest, where: str, directory: Path) -> Digest:
         rows = _rows(manifest, where, directory)

@@ -174,6 +174,17 @@ class BundleSupply:
         return content if content.frame else replace(content, frame=frame)
 
 
+def frames_of(files: Mapping[Expanded, Path], where: str) -> Iterator[Content]:
+    """The contents of frames that lie in files of their own, as a cache has them. Raises IntegrityError."""
+
+    def content(expanded: Expanded, path: Path) -> Content:
+        with path.open("rb") as stream:
+            return content_of(stream, expanded, f"{where}: {path.name}", None)
+
+    ordered = sorted(files.items(), key=lambda item: (-item[0].size, item[0].digest))
+    return ahead([(weight_of(one), partial(content, one, path)) for one, path in ordered])
+
+
 def weight_of(expanded: Expanded) -> int:
     """Bytes of memory that it will be held in, its frame aside. What lies in a file counts as much as the largest that does
     not: for the files made of it, and so that few wait on the disk at a time."""

@@ -29,6 +29,7 @@ from airlock.core.paths import safe_path
 from airlock.core.reporter import Silent
 from airlock.core.target import Target
 from airlock.errors import IntegrityError
+from airlock.formats.exceptions import Exempted
 from airlock.formats.index import BundleIndex, Expanded, IndexEntry, frame_name, write_index
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
@@ -122,6 +123,7 @@ def bundle(
     target: Target = TARGET,
     health: HealthCheck | None = None,
     project: str = "gateway",
+    exceptions: tuple[Exempted, ...] = (),
     activation: tuple[Activation, ...] = (),
 ) -> bytes:
     """An unsigned bundle."""
@@ -152,6 +154,7 @@ def bundle(
         encoder=encoder,
         health=health,
         entries=tuple(entries),
+        exceptions=exceptions,
         activation=activation,
     )
     members = {"index.json": write_index(index)}

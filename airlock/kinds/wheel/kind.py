@@ -11,10 +11,12 @@ from airlock.core.expanded import Member
 from airlock.core.graph import Graph
 from airlock.core.target import Target
 from airlock.errors import UsageError
+from airlock.formats.findings import Finding
 from airlock.formats.lockfile import Cutoff, LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
 from airlock.kinds import Disagreement, Export, Library, Locked, NearSide, Newer, PinRequest, Room
+from airlock.kinds.audited import Audited
 from airlock.kinds.serving import Holding, Offer
 
 
@@ -108,6 +110,11 @@ class WheelKind:
         from airlock.kinds.wheel.serving import served
 
         return served(holdings)
+
+    def audit(self, audited: Audited) -> Iterator[Finding]:
+        from airlock.kinds.wheel.audit import audit_wheels
+
+        return audit_wheels(audited)
 
 
 def _content(path: str, directory: Path, where: str) -> Digest:

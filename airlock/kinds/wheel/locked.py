@@ -210,9 +210,14 @@ class Walk:
             if name not in self.extras:
                 yield f"{name} {file.version} is locked, and nothing needs it"
             yield from self._against_constraints(name, file.version)
+        for _, problem in self.unmet():
+            yield problem
+
+    def unmet(self) -> Iterator[tuple[Asked, str]]:
+        """What is asked for and not pinned, or pinned to a version that will not do; with a sentence that says so."""
         for one in sorted(self._all(), key=str):
             if problem := self._unmet(one):
-                yield problem
+                yield one, problem
 
     def _all(self) -> list[Asked]:
         return [*self.question.roots, *(one for needs in self.needs.values() for one in needs)]
