@@ -3,11 +3,12 @@
 from airlock.errors import IntegrityError
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
+from airlock.kinds.deb.kind import DebKind
 from airlock.kinds.file import FileKind
 from airlock.kinds.image.kind import ImageKind
 from airlock.kinds.wheel.kind import WheelKind
 
-_KINDS: tuple[Kind, ...] = (WheelKind(), FileKind(), ConfigKind(), ImageKind())
+_KINDS: tuple[Kind, ...] = (WheelKind(), FileKind(), ConfigKind(), DebKind(), ImageKind())
 
 
 def kinds() -> tuple[Kind, ...]:
