@@ -56,7 +56,7 @@ def attempt(
     except _Late:
         return Unfinished(rounds=watch.rounds)
     except ResolutionImpossible as error:
-        return Failure(provider=provider, causes=error.causes)
+        return Failure(provider=provider, causes=provider.rooted(error.causes))
     except ResolutionTooDeep as error:
         return Unfinished(rounds=error.round_count)
     return Answer(provider=provider, mapping=result.mapping)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from packaging.requirements import Requirement
-from packaging.specifiers import Specifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider
@@ -19,6 +19,7 @@ from resolvelib.structs import RequirementInformation
 
 from airlock.core.target import Target
 from airlock.kinds.wheel.amend import Amended
+from airlock.kinds.wheel.dead_ends import DeadEnds, Need, pins
 from airlock.kinds.wheel.gallop import AFTER, Gallop
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.releases import Releases, WheelFile, standing, takes_python
@@ -30,6 +31,7 @@ COUNTED = 8
 """Remaining versions are counted up to here when the next decision is chosen."""
 UNUSABLE = SpecifierSet("===unusable")
 Specifiers = Mapping[str, SpecifierSet]
+Cause = RequirementInformation["Asked", "Candidate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,6 +110,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         self.seen: list[Asked] = list(question.roots)
         """Every requirement that was met, for explanations."""
         self.gallop = Gallop(_Land(self))
+        self.dead_ends = DeadEnds(_Land(self))
         self._tried: dict[NormalizedName, set[Version]] = {}
         self._conflicts: Counter[NormalizedName] = Counter()
         self._first: dict[NormalizedName, int] = {}
@@ -167,11 +170,14 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         failed = {one.version for one in incompatibilities[identifier] if one.extras <= extras}
         specifiers = self.specifiers(identifier, wanted)
         versions = self.matching(identifier, specifiers)
+        dead = self.dead_ends.of(identifier)
 
         def places(start: int) -> Iterator[int]:
             for place in range(start, len(versions)):
                 version = versions[place]
-                if version not in failed and (identifier, version) not in self.unusable:
+                if version not in failed and not (
+                    version in dead and self.dead_ends.holds(identifier, version, extras)
+                ):
                     yield place
 
         start = next(places(0), len(versions))
@@ -222,6 +228,13 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
             self._versions[key] = tuple(versions)
         return self._versions[key]
 
+    def every(self, name: NormalizedName, specifiers: Specifiers) -> list[Version]:
+        """The versions that the specifiers leave, whether or not they are candidates without being named."""
+        found = list(self._files(name))
+        for text, specifier in specifiers.items():
+            found = [version for version in found if self._admits(text, specifier, version)]
+        return found
+
     def _files(self, name: NormalizedName) -> Releases:
         own = self.question.own.get(name)
         return {own[0].version: own[0]} if own else self._shelf.releases(name)
@@ -233,6 +246,20 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
             found = known[version] = specifier.contains(version, prereleases=True)
         return found
 
+    def rooted(self, causes: Iterable[Cause]) -> tuple[Cause, ...]:
+        """Contradictions, each followed down to a need that nothing meets, where it is a dead end."""
+        return tuple(dict.fromkeys(map(self._rooted, causes)))
+
+    def _rooted(self, cause: Cause) -> Cause:
+        met: set[NormalizedName] = set()
+        while cause.requirement.name not in met and (behind := self.dead_ends.behind(cause.requirement)):
+            name, extras = cause.requirement.name, cause.requirement.extras
+            version, need = behind
+            met.add(name)
+            assert isinstance(need, Asked), "only such are learned"
+            cause = RequirementInformation(need, self.candidate(name, version, extras))
+        return cause
+
     def is_satisfied_by(self, requirement: Asked, candidate: Candidate) -> bool:
         return requirement.extras <= candidate.extras and self._admits(
             requirement.text, requirement.specifier, candidate.version
@@ -243,6 +270,8 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         if key not in self._needs:
             self._needs[key] = needs = self._read_needs(candidate)
             self.seen += needs
+            if (candidate.name, candidate.version) not in self.unusable:
+                self.dead_ends.learn(candidate.name, candidate.version, candidate.extras, needs)
             for one in needs:
                 self._shelf.foresee(one.name, one.specifier)
         return self._needs[key]
@@ -253,6 +282,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         outcome = self._outcome(candidate)
         if isinstance(outcome, Unusable):
             self.unusable[candidate.name, candidate.version] = str(outcome)
+            self.dead_ends.unusable(candidate.name, candidate.version)
             return (_refusal(candidate),)
         return tuple(asked(one, candidate) for one in self.wanted_by(outcome, candidate))
 
@@ -289,7 +319,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Land:
-    """See `gallop.Land`."""
+    """See `gallop.Land` and `dead_ends.Ground`."""
 
     provider: Provider
 
@@ -298,9 +328,18 @@ class _Land:
         return name in question.constraints or any(root.name == name for root in question.roots)
 
     def left(self, name: NormalizedName, specifier: SpecifierSet) -> Sequence[Version]:
+        return self.provider.matching(name, self._asked(name, str(specifier), specifier))
+
+    def answers(self, need: Need, *, every: bool) -> Sequence[Version]:
+        specifiers = self._asked(need.name, need.text, need.specifier)
+        if not every:
+            return self.provider.matching(need.name, specifiers)
+        return self.provider.every(need.name, specifiers)
+
+    def _asked(self, name: NormalizedName, text: str, specifier: SpecifierSet) -> Specifiers:
         provider = self.provider
         roots = [root for root in provider.question.roots if root.name == name]
-        return provider.matching(name, {**provider.specifiers(name, roots), str(specifier): specifier})
+        return {**provider.specifiers(name, roots), text: specifier}
 
     def file(self, name: NormalizedName, version: Version) -> WheelFile:
         return self.provider.file(name, version)
@@ -322,13 +361,6 @@ def _refusal(candidate: Candidate) -> Asked:
         extras=frozenset(),
         specifier=UNUSABLE,
         parent=candidate,
-    )
-
-
-def pins(specifier: Specifier) -> bool:
-    """Whether it names one version exactly."""
-    return specifier.operator == "===" or (
-        specifier.operator == "==" and not specifier.version.endswith(".*")
     )
 
 
