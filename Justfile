@@ -40,6 +40,10 @@ fix:
 journey *ARGS:
     sh fixtures/journey.sh {{ARGS}}
 
+# airlock's own kit, made of airlock.lock: twice, and compared with its golden digests; with PyPI. `--write` records them anew.
+golden *ARGS:
+    python -m tests.kit.golden {{ARGS}}
+
 # What the benchmarks run beside airlock: from Debian and from PyPI. As root.
 bench-tools:
     apt-get update -qq

@@ -24,6 +24,7 @@ from airlock.errors import IntegrityError, UsageError
 from airlock.formats.delta_index import parse_delta_index, write_delta_index
 from airlock.formats.findings import parse_report
 from airlock.formats.index import parse_index, write_index
+from airlock.formats.kit import parse_kit_table, write_kit_table
 from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile, Seed, parse_lockfile, write_lockfile
 from airlock.formats.manifest import parse_manifest
 from airlock.formats.trust import parse_root, parse_targets, signed_index
@@ -36,7 +37,7 @@ from airlock.kinds.image.kind import ImageKind
 
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
-FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit")
+FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit", "kit")
 SECTIONS = ("python", "file", "config", "image")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind(), ImageKind())
 
@@ -71,6 +72,7 @@ PARSERS: dict[str, Callable[[bytes, str], object]] = {
     "index": parse_index,
     "delta_index": parse_delta_index,
     "volume": parse_header,
+    "kit": parse_kit_table,
     "lockfile": parse_lockfile,
     "audit": parse_report,
     "trust_root": lambda data, where: read_policy(parse_root(data, where).signed, where),
@@ -239,6 +241,11 @@ def test_a_delta_index_is_written_as_it_was_read() -> None:
 def test_a_volume_header_is_written_as_it_was_read() -> None:
     data = (FIXTURES / "volume" / "valid" / "parity-of-three.json").read_bytes()
     assert write_header(parse_header(data, "volume.json")) == data
+
+
+def test_the_table_of_a_kit_is_written_as_it_was_read() -> None:
+    data = (FIXTURES / "kit" / "valid" / "full.json").read_bytes()
+    assert write_kit_table(parse_kit_table(data, "kit.json")) == data
 
 
 DOCUMENTS = st.recursive(

@@ -16,7 +16,7 @@ from airlock.core.target import Target
 from airlock.errors import TargetError
 
 _QUESTION = """
-import json, os, platform, sys, sysconfig
+import dataclasses, json, os, platform, sys, sysconfig
 path = sys.executable
 if sys.prefix != sys.base_prefix:
     path = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
@@ -112,6 +112,9 @@ def _why(error: Exception) -> str:
     """In a few words: what `subprocess` says itself repeats the whole question."""
     match error:
         case subprocess.CalledProcessError():
+            said = (error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
+            if said.startswith("ModuleNotFoundError"):
+                return f"a part of its standard library is missing: {said.partition(': ')[2]}"
             return f"it ended with exit code {error.returncode}"
         case subprocess.TimeoutExpired():
             return f"it did not answer within {_PATIENCE} seconds"

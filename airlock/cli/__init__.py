@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "take over the pins of another tool's lock",
     "fetch": "bring what the lock names into the store",
     "build": "make a bundle for each target",
+    "kit": "make a file that brings airlock to a machine without it",
     "delta": "make the update between two locked versions",
     "target": "show this machine as a target for airlock.toml",
     "key": "make, import and show signing keys",

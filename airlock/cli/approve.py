@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.connected.approve import approve
     from airlock.storage.archive import Archive, rewrite
     from airlock.storage.atomic import replacing, write_atomically
+    from airlock.storage.kit import bundle_in, rewriting
     from airlock.storage.regular import open_regular
 
     roots = roots_at(arguments.trust, session)
@@ -58,13 +59,18 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     now, out = session.now(), arguments.detached
     with ExitStack() as stack:
         stream = stack.enter_context(open_to_sign(arguments.file))
-        archives = [to_be_signed(stream, arguments.file, changed=out is None)]
+        where, folder = str(arguments.file), arguments.file.absolute().parent
+        if out is None:
+            target = stack.enter_context(replacing(arguments.file))
+            old, new = stack.enter_context(rewriting(stream, where, target, folder))
+        else:
+            old = bundle_in(stream, where)
+        archives = [to_be_signed(old, arguments.file, changed=out is None)]
         if out is not None and out.exists():
             archives.append(Archive(stack.enter_context(open_regular(out)), str(out)))
         approval = approve(archives, signer, roots, now, now + arguments.expires_days * _DAY)
         if out is None:
-            with replacing(arguments.file) as target:
-                rewrite(archives[0], approval.members, target)
+            rewrite(archives[0], approval.members, new)
         else:
             write_atomically(out, _alone(archives[1:], approval))
     session.record(

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airlock.cli.arguments import add_level, at_level, existing
+from airlock.cli.kit import add_parts
 from airlock.cli.session import Session
 
 if TYPE_CHECKING:
     from airlock.connected.build import BuildReport, Workshop
+    from airlock.connected.kit import KitReport
     from airlock.core.digest import Digest
     from airlock.formats.journal import Facts
     from airlock.formats.lockfile import Lockfile
@@ -33,6 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", type=existing, metavar="BUNDLE", help="build, and compare with a bundle made elsewhere"
     )
+    parser.add_argument(
+        "--self-extracting", action="store_true", help="make of bundle and kit one file beside it, NAME.run"
+    )
+    add_parts(parser)
     add_level(parser, "in place of the lock's; deltas from such a bundle need the same option")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="artifacts at a time (default: one a processor)"
@@ -61,12 +67,29 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
         _build_again(session, lock, reports, arguments.level)
     for report in reports:
         session.record(report.path, "build", **_facts(lockfile, report.index))
+    kits = _kits(arguments, session, lockfile, reports, output)
     for path in signed:
         session.reporter.note(f"warning: {path.name} was signed and is not any more: `airlock sign` it again")
-    _tell(reports, arguments)
-    for report in reports:
-        session.reporter.note(f"next: airlock sign {report.path} --key KEY")
+    _tell(reports, kits, arguments)
+    for path in [kit.path for kit in kits] or [report.path for report in reports]:
+        session.reporter.note(f"next: airlock sign {path} --key KEY")
     return None
+
+
+def _kits(
+    arguments: argparse.Namespace,
+    session: Session,
+    lockfile: "Lockfile",
+    reports: "list[BuildReport]",
+    output: Path,
+) -> "list[KitReport]":
+    """Bundle and kit in one, where that is asked for."""
+    if not arguments.self_extracting:
+        return []
+    from airlock.cli.kit import make_kits
+
+    targets = [lockfile.target(report.target) for report in reports]
+    return make_kits(arguments, session, targets, output, {report.target: report.path for report in reports})
 
 
 def _facts(lockfile: "Lockfile", index: "Digest") -> "Facts":
@@ -154,7 +177,8 @@ def _check(
     return None
 
 
-def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
+def _tell(reports: "list[BuildReport]", kits: "list[KitReport]", arguments: argparse.Namespace) -> None:
+    from airlock.cli import kit
     from airlock.cli.progress import human_size
     from airlock.cli.session import print_json
     from airlock.formats.trust import short_form
@@ -165,7 +189,8 @@ def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
             {"path": str(report.path)} | {name: getattr(report, name) for name in fields}
             for report in reports
         ]
-        print_json({"bundles": rows, "reproducible": arguments.reproducible})
+        document = {"bundles": rows, "reproducible": arguments.reproducible}
+        print_json(document | ({"kits": kit.rows_of(kits)} if kits else {}))
         return
     for report in reports:
         share = f", {100 * report.size / report.originals:.0f} % of its originals" if report.originals else ""
@@ -178,3 +203,4 @@ def _tell(reports: "list[BuildReport]", arguments: argparse.Namespace) -> None:
             print(f"  level {arguments.level}: make deltas from and to it with --level {arguments.level} too")
         if arguments.reproducible:
             print("  reproducible: built twice, the same to the bit")
+    kit.tell(kits)

@@ -1,4 +1,4 @@
-"""What was carried: a file, or the volumes of one, which are read as they are."""
+"""What was carried: a file, the volumes of one, or a kit that brings it along; all are read as they are."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,9 +24,11 @@ def carried(paths: Sequence[Path], reporter: "Reporter | None" = None) -> Iterat
     """One file; or folders and files with the volumes of a set, of which enough must be there; what
     parity makes up for is told as a note. Raises IntegrityError."""
     if not is_set(paths):
+        from airlock.storage.kit import open_carried
+
         path = paths[0]
-        with path.open("rb") as stream:
-            yield Carried(where=str(path), stream=stream, reopen=lambda: path.open("rb"))
+        with open_carried(path) as stream:
+            yield Carried(where=str(path), stream=stream, reopen=lambda: open_carried(path))
         return
     from airlock.errors import IntegrityError
     from airlock.storage.volume_set import open_set

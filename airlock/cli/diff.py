@@ -56,8 +56,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int | None:
 
 def _read(path: Path) -> "Summary":
     from airlock.airgapped.inspect import inspect
+    from airlock.storage.kit import open_carried
 
-    with path.open("rb") as stream:
+    with open_carried(path) as stream:
         return inspect(stream, str(path), sizes=False)
 
 

@@ -63,8 +63,10 @@ def is_bundle(paths: Sequence[Path]) -> bool:
         return True
     if not paths[0].is_file():
         return False
+    from airlock.storage.kit import is_kit
+
     with paths[0].open("rb") as stream:
-        return stream.read(262)[257:] == b"ustar"
+        return is_kit(stream) or stream.read(262)[257:] == b"ustar"
 
 
 def manifest_beside(lock: Path) -> "Manifest | None":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from airlock.connected.sign import Signed
+    from airlock.core.digest import Digest
     from airlock.formats.trust_chain import TrustedRoot
     from airlock.storage.archive import Archive
 
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.errors import UsageError
     from airlock.formats.trust import MAX_COUNTER
     from airlock.storage.atomic import replacing
+    from airlock.storage.kit import rewriting
 
     if arguments.counter is not None and not 1 <= arguments.counter <= MAX_COUNTER:
         expected = f"from 1 to {MAX_COUNTER}"
@@ -67,8 +69,12 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         made=now,
         anew=arguments.anew,
     )
-    with open_to_sign(arguments.file) as stream, replacing(output) as out:
-        signed = sign(to_be_signed(stream, arguments.file), signer, statement, out, roots)
+    with (
+        open_to_sign(arguments.file) as stream,
+        replacing(output) as out,
+        rewriting(stream, str(arguments.file), out, output.absolute().parent) as (old, new),
+    ):
+        signed = sign(to_be_signed(old, arguments.file), signer, statement, new, roots)
     session.record(output, "sign", index=signed.index, release=signed.counter, keys=signed.signers)
     if statement.fixed and signed.before is not None and signed.counter < signed.before:
         session.reporter.warn(
@@ -85,7 +91,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             f"next: the others sign this very {output.name}, one after the other; a copy that is signed on its own gets another"
             " release counter, and its signatures count for nothing here"
         )
-    _tell(signed, output, arguments.json)
+    _tell(signed, output, kit_digest(output), arguments.json)
 
 
 def open_to_sign(path: Path) -> "BinaryIO":
@@ -164,7 +170,16 @@ def _warnings(signed: "Signed", key: str) -> "Iterator[str]":
         yield f"{key[:8]} {why}: sites will not count this signature"
 
 
-def _tell(signed: "Signed", output: Path, as_json: bool) -> None:
+def kit_digest(path: Path) -> "Digest | None":
+    """Of a kit that brings a bundle along; None for other files, whose own digest decides nothing."""
+    from airlock.core.digest import digest_of_stream
+    from airlock.storage.kit import is_kit
+
+    with path.open("rb") as stream:
+        return digest_of_stream(stream)[0] if is_kit(stream) else None
+
+
+def _tell(signed: "Signed", output: Path, kit: "Digest | None", as_json: bool) -> None:
     from airlock.cli.trust import quorum_document, sentence
     from airlock.formats.trust import short_form
 
@@ -178,6 +193,7 @@ def _tell(signed: "Signed", output: Path, as_json: bool) -> None:
                 "signers": list(signed.signers),
                 "quorum": quorum_document(signed.quorum) if signed.quorum else None,
             }
+            | ({"digest": kit} if kit else {})
         )
         return
     print(f"{output}: signed by {', '.join(signer[:8] for signer in signed.signers)}")
@@ -186,3 +202,6 @@ def _tell(signed: "Signed", output: Path, as_json: bool) -> None:
     print(f"  release  {signed.counter}")
     print(f"  index    {signed.index}")
     print(f"  aloud    {short_form(signed.index)}")
+    if kit:
+        print(f"  file     {kit}")
+        print(f"  aloud    {short_form(kit)}, of the file: what runs before anything is verified")

@@ -168,7 +168,7 @@ class Archive:
         """The member's bytes. Raises IntegrityError where there is no such member."""
         if (span := self.members.get(name)) is None:
             raise self._fault(f"member {name}", "missing")
-        return io.BufferedReader(_Window(self._stream, span, self._lock), 1 << 18)
+        return part_of(self._stream, span, self._lock)
 
     def read(self, name: str, limit: int) -> bytes:
         """A small member, whole. Raises IntegrityError where it is absent or larger than `limit` bytes."""
@@ -179,11 +179,22 @@ class Archive:
             return stream.read()
 
 
+def part_of(stream: BinaryIO, span: Span, lock: "Lock | None" = None, *, owned: bool = False) -> BinaryIO:
+    """A part of a seekable stream as a stream of its own. Those that share one share its lock; one that owns it closes it."""
+    return io.BufferedReader(_Window(stream, span, lock or Lock(), owned), 1 << 18)
+
+
 class _Window(io.RawIOBase):
     """A part of a shared stream, with a position of its own."""
 
-    def __init__(self, stream: BinaryIO, span: Span, lock: Lock) -> None:
+    def __init__(self, stream: BinaryIO, span: Span, lock: Lock, owned: bool) -> None:
         self._stream, self._span, self._lock, self._position = stream, span, lock, 0
+        self._owned = owned
+
+    def close(self) -> None:
+        if self._owned:
+            self._stream.close()
+        super().close()
 
     def readable(self) -> bool:
         return True

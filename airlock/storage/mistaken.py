@@ -1,5 +1,7 @@
 """What a file is that was given in the place of a bundle, as far as its first bytes tell."""
 
+from airlock.formats.kit import FIRST
+
 _ROOT = "a trust root; it is given with --trust or --require-approval, beside a bundle or delta"
 _KNOWN = (
     (b"# Written by `airlock lock`", "a lockfile; `airlock build` makes bundles of it"),
@@ -7,6 +9,7 @@ _KNOWN = (
     (b"\x1f\x8b", "compressed with gzip; a bundle is not: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; a bundle is not: unpack it first"),
     (b"-----BEGIN ", "a key or a certificate"),
+    (FIRST, "a kit; it is run with `sh`, and what it brings is read by `airlock verify` and `install`"),
 )
 _INSIDE = (
     (b'"format":"airlock-journal/', "a journal; `airlock history --journal` shows it"),

@@ -17,6 +17,7 @@ from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
 from airlock.kinds import Disagreement, Export, Library, Locked, NearSide, Newer, PinRequest, Room
 from airlock.kinds.audited import Audited
+from airlock.kinds.carrier import Itself
 from airlock.kinds.serving import Holding, Offer
 
 
@@ -71,6 +72,16 @@ class WheelKind:
         from airlock.kinds.wheel.place import place_wheel
 
         place_wheel(artifact, contents, room)
+
+    def script(self) -> str:
+        from importlib.resources import files
+
+        return files("airlock.kinds.wheel").joinpath("kit.sh").read_text(encoding="utf-8")
+
+    def itself(self, target: Target, given: Path | None) -> Itself:
+        from airlock.kinds.wheel import itself
+
+        return itself.given(given, target) if given else itself.itself(target)
 
     def cutoff(
         self, manifest: Manifest, where: str, previous: Cutoff | None, now: datetime | None

@@ -28,7 +28,7 @@ _WAYS = (
 
 def check_fit(built: BuiltWheel, label: str, target: Target, wheel: BinaryIO) -> None:
     """Raises ResolutionError that names the project, the target, and why."""
-    problem = _tags_problem(built, target) or _library_problem(built.file, target, wheel)
+    problem = _tags_problem(built, target) or library_problem(built.file, target, wheel)
     if problem is None:
         return
     what, expected, found = problem
@@ -39,6 +39,22 @@ def check_fit(built: BuiltWheel, label: str, target: Target, wheel: BinaryIO) ->
         found=found,
         hint=_WAYS.format(name=built.name),
     )
+
+
+def library_problem(file: str, target: Target, wheel: BinaryIO) -> tuple[str, str, str] | None:
+    """What keeps compiled parts of this machine from a target of the same processor, what is expected there and what was
+    found. Compiled for `linux_x86_64` says nothing of the C library; what the binaries ask for does."""
+    if file.endswith("-any.whl"):
+        return None
+    family, floor, here = target.on.family, target.on.floor, platform() or ""
+    if not here.startswith(family):
+        return "its compiled parts are for another C library", target.platform, here
+    newest = parse_platform(here).floor if family == "musllinux" else _newest_glibc(wheel)
+    if newest > floor:
+        libc = "musl" if family == "musllinux" else "glibc"
+        found = f"{libc} {newest[0]}.{newest[1]}"
+        return "its compiled parts need a newer C library", f"{libc} {floor[0]}.{floor[1]}", found
+    return None
 
 
 def foreign_libraries(wheel: BinaryIO) -> tuple[str, ...]:
@@ -69,21 +85,6 @@ def _tags_problem(built: BuiltWheel, target: Target) -> tuple[str, str, str] | N
         what = f"its wheel is for the Python that built it, and no python{minor} is on PATH"
         return what, expected, built.file
     return "its wheel has compiled parts, which are for the machine that built it", expected, built.file
-
-
-def _library_problem(file: str, target: Target, wheel: BinaryIO) -> tuple[str, str, str] | None:
-    """Compiled for `linux_x86_64` says nothing of the C library; what the binaries ask for does."""
-    if file.endswith("-any.whl"):
-        return None
-    family, floor, here = target.on.family, target.on.floor, platform() or ""
-    if not here.startswith(family):
-        return "its compiled parts are for another C library", target.platform, here
-    newest = parse_platform(here).floor if family == "musllinux" else _newest_glibc(wheel)
-    if newest > floor:
-        libc = "musl" if family == "musllinux" else "glibc"
-        found = f"{libc} {newest[0]}.{newest[1]}"
-        return "its compiled parts need a newer C library", f"{libc} {floor[0]}.{floor[1]}", found
-    return None
 
 
 def _newest_glibc(wheel: BinaryIO) -> tuple[int, int]:
