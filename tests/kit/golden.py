@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     for target, digest in found.items():
         print(f"kit for {target}, with a stand-in for airlock: {digest}")
         if digest != recorded[target]:
-            print(f"error: {RECORDED}: {target}: expected {recorded[target]}, found {digest}", file=sys.stderr)
+            print(
+                f"error: {RECORDED}: {target}: expected {recorded[target]}, found {digest}", file=sys.stderr
+            )
     if found != recorded:
         print(
             "hint: where airlock.lock or the form of kits was changed on purpose, `just golden --write`",

@@ -257,10 +257,8 @@ def test_a_target_that_airlock_is_not_locked_for_is_told(near: Near) -> None:
 
 def test_a_wheel_that_the_store_has_other_bytes_of_is_not_carried(near: Near, tmp_path: Path) -> None:
     shutil.copytree(near.folder / "cache", tmp_path / "cache")
-    blob = max(
-        (path for path in (tmp_path / "cache/store").rglob("*") if path.is_file()),
-        key=lambda p: p.stat().st_size,
-    )
+    locked = tomllib.loads((near.folder / "small.lock").read_text())["artifacts"]
+    (blob,) = (tmp_path / "cache/store").rglob(locked[0]["sha256"])
     blob.chmod(0o644)
     data = bytearray(blob.read_bytes())
     data[-1] ^= 1

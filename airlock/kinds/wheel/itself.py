@@ -2,6 +2,7 @@
 
 import io
 import re
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,10 +38,22 @@ class Facts:
 
 def itself(target: Target) -> Itself:
     """The wheel of the airlock that runs, with its native crate where that runs on the target."""
-    return wheel_of(Path(airlock.__file__).parent, _facts(), target)
+    package = Path(airlock.__file__).parent
+    sources = package.parent / "pyproject.toml"
+    return wheel_of(package, _declared(sources) if sources.is_file() else _installed(), target)
 
 
-def _facts() -> Facts:
+def _declared(sources: Path) -> Facts:
+    """Of a checkout, whose metadata is as old as its last installation."""
+    project = tomllib.loads(sources.read_text(encoding="utf-8"))["project"]
+    return Facts(
+        version=airlock.__version__,
+        requires=tuple(sorted(project["dependencies"])),
+        license=(sources.parent / "LICENSE").read_text(encoding="utf-8"),
+    )
+
+
+def _installed() -> Facts:
     try:
         found = distribution(DISTRIBUTION)
     except PackageNotFoundError as error:
