@@ -64,6 +64,27 @@ class ArchiveWriter:
         self._out.write(END)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Where a member's bytes lie."""
+
+    offset: int
+    size: int
+
+
+def layout(sizes: Mapping[str, int], where: str) -> tuple[dict[str, Span], int]:
+    """Where each member will lie, in their order, and the size of the whole archive, in bytes. Raises IntegrityError for
+    names that no archive has."""
+    spans: dict[str, Span] = {}
+    offset = 0
+    for name, size in sizes.items():
+        if not _NAME.fullmatch(name) or len(sizes) > MAX_MEMBERS:
+            raise IntegrityError(where, "no archive has such a member", found=repr(name[:120]))
+        spans[name] = Span(offset=offset + BLOCK, size=size)
+        offset += BLOCK + size + padding_of(size)
+    return spans, offset + len(END)
+
+
 def rewrite(
     archive: "Archive", trust: Mapping[str, bytes], out: BinaryIO, without: Collection[str] = ()
 ) -> None:
@@ -85,14 +106,6 @@ def rewrite(
 def _copy(archive: "Archive", name: str, writer: ArchiveWriter) -> None:
     with archive.open(name) as stream:
         writer.add(name, archive.members[name].size, chunks_of(stream))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Where a member's bytes lie."""
-
-    offset: int
-    size: int
 
 
 class Archive:

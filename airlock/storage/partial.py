@@ -19,7 +19,6 @@ from airlock.storage.atomic import sync_directory
 from airlock.storage.regular import open_own
 
 _FOREIGN = "a link, a pipe, or a file of somebody else"
-_EXPECTED = "a file of an earlier `airlock join`"
 
 
 class Partial:
@@ -30,16 +29,8 @@ class Partial:
         self.path = destination.with_name(f".{destination.name[:200]}.{hex_of(identity)[:8]}.airpart")
         destination.parent.mkdir(parents=True, exist_ok=True)
         self._refuse_another_set(hex_of(identity)[:8])
-        self._file = _opened(self.path)
+        self._file = open_partial(self.path, "airlock join")
         self._has = [bytearray(table.blocks(number)) for number in range(1, table.count + 1)]
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            hint = "wait until it has ended"
-            raise TargetError(str(self.path), "another `airlock join` is at it", hint=hint) from error
 
     def _refuse_another_set(self, identity: str) -> None:
         start = self.path.name.removesuffix(f"{identity}.airpart")
@@ -95,14 +86,7 @@ class Partial:
 
     def write(self, number: int, block: int, data: bytes) -> None:
         """A block that was checked."""
-        place, left = self._place(number, block), memoryview(data)
-        while left:
-            try:
-                done = os.pwrite(self._file, left, place)
-            except OSError as error:
-                error.filename = str(self.path)  # a full disk does not say which
-                raise
-            place, left = place + done, left[done:]
+        write_at(self._file, self._place(number, block), data, self.path)
         self._has[number - 1][block] = 1
 
     @property
@@ -116,27 +100,62 @@ class Partial:
 
     def finish(self) -> None:
         """Take the destination's place, synced."""
-        os.fchmod(self._file, 0o644)
-        os.fsync(self._file)
-        self.path.replace(self._destination)
-        sync_directory(self._destination.parent)
+        take_the_place(self._file, self.path, self._destination)
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
 
 
-def _opened(path: Path) -> int:
-    """A new file, or one that an earlier run left. Nobody else can have it open, or know it by another name: what is written
-    there would reach them, and what they write would reach the file that is joined. Raises IntegrityError or OSError."""
-    hint = "remove it, or join into a folder that others cannot write to"
+def write_at(descriptor: int, place: int, data: bytes, path: Path) -> None:
+    """All of it, at the offset `place`. Raises OSError that names `path`."""
+    left = memoryview(data)
+    while left:
+        try:
+            done = os.pwrite(descriptor, left, place)
+        except OSError as error:
+            error.filename = str(path)  # a full disk does not say which
+            raise
+        place, left = place + done, left[done:]
+
+
+def take_the_place(descriptor: int, path: Path, destination: Path) -> None:
+    """The file that is open becomes `destination`, synced."""
+    os.fchmod(descriptor, 0o644)
+    os.fsync(descriptor)
+    path.replace(destination)
+    sync_directory(destination.parent)
+
+
+def open_partial(path: Path, command: str) -> int:
+    """A descriptor of a new file, or of one that an earlier run of `command` left, locked. Nobody else can have it open, or
+    know it by another name: what is written there would reach them, and what they write would reach the file that is made of
+    it. Raises IntegrityError where something else lies there, TargetError where another process is at it; OSError."""
+    hint, expected = (
+        "remove it, or name a folder that others cannot write to",
+        f"a file of an earlier `{command}`",
+    )
     try:
         descriptor = open_own(path, 0o600)
     except IntegrityError as error:
-        raise IntegrityError(str(path), _FOREIGN, expected=_EXPECTED, hint=hint) from error
-    found = os.fstat(descriptor)
-    # who owns the folder may replace it anyway, and is the one owner there is where a file system knows none
-    owners = os.geteuid(), path.parent.stat().st_uid
-    if found.st_nlink == 1 and found.st_uid in owners:
-        return descriptor
-    os.close(descriptor)
-    raise IntegrityError(str(path), _FOREIGN, expected=_EXPECTED, hint=hint)
+        raise IntegrityError(str(path), _FOREIGN, expected=expected, hint=hint) from error
+    try:
+        found = os.fstat(descriptor)
+        # who owns the folder may replace it anyway, and is the one owner there is where a file system knows none
+        owners = os.geteuid(), path.parent.stat().st_uid
+        if found.st_nlink != 1 or found.st_uid not in owners:
+            raise IntegrityError(str(path), _FOREIGN, expected=expected, hint=hint)
+        _lock(descriptor, path, command)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock(descriptor: int, path: Path, command: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        hint = "wait until it has ended"
+        raise TargetError(str(path), f"another `{command}` is at it", hint=hint) from error

@@ -1,0 +1,88 @@
+"""An archive that is put together of members which come in any order, over several runs: `.NAME.airpull` beside its
+destination, then the destination. There is never a second copy.
+
+Every member has its place from the start, as a tar's layout follows from sizes alone. What an earlier run left is known by
+comparing it with its digest; of the member that was being written, the part before the first hole is taken up.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from airlock.core.digest import CHUNK, Digest, Hasher
+from airlock.errors import IntegrityError
+from airlock.storage.archive import END, layout, member_header, padding_of
+from airlock.storage.partial import open_partial, take_the_place, write_at
+
+_COMMAND = "airlock pull"
+
+
+class Assembly:
+    """May be written to from several threads, each at a member of its own."""
+
+    def __init__(self, destination: Path, sizes: Mapping[str, int]) -> None:
+        """`sizes` (bytes) by member name, in the archive's order. Raises IntegrityError for names that no archive has and
+        where something foreign lies in the place of the partial file, TargetError where another process is at it; OSError."""
+        self._destination = destination
+        self.path = destination.with_name(f".{destination.name[:200]}.airpull")
+        self._spans, self.size = layout(sizes, destination.name)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open_partial(self.path, _COMMAND)
+        if os.fstat(self._file).st_size != self.size:
+            os.ftruncate(self._file, 0)
+
+    def reserve(self) -> None:
+        """Make the file as large as it will be, as a hole."""
+        os.ftruncate(self._file, self.size)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the disk that it takes now."""
+        return os.fstat(self._file).st_blocks * 512
+
+    def left_of(self, name: str) -> Hasher:
+        """The part of a member that an earlier run wrote, hashed."""
+        span, hasher = self._spans[name], Hasher()
+        end = span.offset
+        with suppress(OSError):  # nothing but a hole, or a file system without any
+            if os.lseek(self._file, span.offset, os.SEEK_DATA) == span.offset:
+                end = min(os.lseek(self._file, span.offset, os.SEEK_HOLE), span.offset + span.size)
+        for chunk in self._read(span.offset, end):
+            hasher.update(chunk)
+        return hasher
+
+    def _read(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end and (chunk := os.pread(self._file, min(CHUNK, end - start), start)):
+            start += len(chunk)
+            yield chunk
+
+    def write(self, name: str, digest: Digest, left: Hasher, chunks: Iterable[bytes]) -> None:
+        """Continue a member behind what `left` has hashed. Raises IntegrityError where it becomes another one than `digest`
+        names, or longer than was said; OSError."""
+        span = self._spans[name]
+        for chunk in chunks:
+            if left.size + len(chunk) > span.size:
+                raise IntegrityError(name, "longer than was said", expected=f"{span.size} bytes")
+            write_at(self._file, span.offset + left.size, chunk, self.path)
+            left.update(chunk)
+        if (left.size, left.digest) != (span.size, digest):
+            found = f"{left.digest}, {left.size} bytes"
+            raise IntegrityError(name, "other bytes", expected=f"{digest}, {span.size} bytes", found=found)
+
+    def forget(self, name: str) -> None:
+        """What was written of a member is wrong; the next run will not take it up."""
+        span = self._spans[name]
+        write_at(self._file, span.offset, bytes(min(span.size, CHUNK)), self.path)
+
+    def finish(self) -> None:
+        """Add what stands between the members, and take the destination's place, synced."""
+        for name, span in self._spans.items():
+            header = member_header(name, span.size)
+            write_at(self._file, span.offset - len(header), header, self.path)
+            write_at(self._file, span.offset + span.size, bytes(padding_of(span.size)), self.path)
+        write_at(self._file, self.size - len(END), END, self.path)
+        take_the_place(self._file, self.path, self._destination)
