@@ -33,6 +33,8 @@ COMMANDS = {
     "approve": "countersign a signed bundle or delta, on either side",
     "split": "put a bundle or delta onto several discs",
     "join": "put a bundle or delta together from its discs",
+    "push": "put a bundle or delta into a registry",
+    "pull": "take a bundle or delta out of a registry",
     "verify": "check signatures and every byte of a bundle",
     "apply": "restore the new bundle from its base and a delta",
     "install": "verify a bundle, and install it as a new generation",

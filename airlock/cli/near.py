@@ -3,15 +3,33 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airlock.cli.session import Session
 from airlock.kinds import NearSide
 from airlock.storage.store import Store
 
+if TYPE_CHECKING:
+    from airlock.net import Network
+
 
 def near_store(session: Session) -> Store:
     """The store alone, for commands that stay off the network."""
     return Store(session.cache / "store")
+
+
+@contextmanager
+def network(session: Session) -> "Iterator[Network]":
+    """The network alone, with the user's logins, proxies and certificates."""
+    from airlock.net import Network, PipConfiguration
+    from airlock.net.credentials import Credentials
+
+    pip = PipConfiguration(session.environment, session.reporter)
+    opened = Network(session.cache / "http", pip, Credentials(pip, session.environment))
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @contextmanager

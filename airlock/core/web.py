@@ -1,7 +1,7 @@
 """What the near side asks of the network, as an interface; `airlock.net` implements it, tests fake it."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -80,3 +80,23 @@ class Web(Protocol):
 
     def download(self, url: str, start: int = 0) -> AbstractContextManager[Download]:
         """Ask for a large file from offset `start` (bytes). Raises FetchError for any status but 200 and 206."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What is sent with a request."""
+
+    size: int
+    """Bytes."""
+    chunks: Callable[[], Iterator[bytes]]
+    """From the start, as often as it is called: a server may want a login first."""
+
+
+class Sending(Protocol):
+    """What pushing needs of the network besides."""
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> Reply:
+        """Any request, with a login as `Web.get` has it. No redirect is followed. Any status below 500 but 429 is a Reply;
+        raises FetchError for the others, and where the server cannot be reached. What has a body is tried once."""

@@ -34,6 +34,8 @@ ACTS = (
     "trust",
     "split",
     "join",
+    "push",
+    "pull",
     "receive",
     "verify",
     "apply",

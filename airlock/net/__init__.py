@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airlock.core.web import MAX_CONTENT, Download, Reply
+from airlock.core.web import MAX_CONTENT, Body, Download, Reply
 from airlock.errors import FetchError
 from airlock.net.credentials import Credentials
 from airlock.net.direct import Direct, Missed, limited
@@ -36,8 +36,12 @@ __all__ = [
 ]
 
 
+_MAX_ANSWER = 1 << 20
+"""Bytes of what a server says to what was sent."""
+
+
 class Network:
-    """`airlock.core.web.Web` on the real network. Safe to use from many threads. Close it."""
+    """`airlock.core.web.Web` and `Sending` on the real network. Safe to use from many threads. Close it."""
 
     def __init__(
         self,
@@ -82,6 +86,21 @@ class Network:
                 raise refused(plain, response.status_code)
             begins = first_byte(response) if response.status_code == 206 else 0
             yield Download(status=response.status_code, start=begins, chunks=self._sessions.body(response))
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> Reply:
+        from airlock.net.sessions import Sent
+
+        plain = self._plain(url)
+        sent = Sent(method=method, body=body, follow=False)
+        with self._sessions.asking(plain, headers or {}, 0 if body else self._attempts, sent) as response:
+            return Reply(
+                status=response.status_code,
+                url=response.url,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=b"".join(limited(self._sessions.body(response), response.url, _MAX_ANSWER)),
+            )
 
     def close(self) -> None:
         self._watchdog.close()

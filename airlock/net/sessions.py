@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
 from airlock import __version__
+from airlock.core.web import Body
 from airlock.errors import FetchError
 from airlock.net.adapters import Configured, Trusting, Watch, tries
 from airlock.net.credentials import Credentials, server_of
@@ -27,6 +29,37 @@ STEP = 1 << 16
 """Bytes that are passed on at a time; what of a download broke off within them is fetched again."""
 CONNECTIONS = 24
 REDIRECTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a request is besides its address and headers."""
+
+    method: str
+    body: Body | None = None
+    form: Mapping[str, str] | None = None
+    follow: bool = True
+    """Whether to go where a redirect leads."""
+
+    @property
+    def data(self) -> "_Stream | Mapping[str, str] | None":
+        return _Stream(self.body) if self.body else self.form
+
+
+_GET = Sent(method="GET")
+
+
+class _Stream:
+    """A body as requests takes it: sent as it comes, and its length told before."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def __len__(self) -> int:
+        return self._body.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._body.chunks()
 
 
 class Sessions:
@@ -48,15 +81,17 @@ class Sessions:
         self.tokens = Tokens(credentials)
 
     @contextmanager
-    def asking(self, url: str, headers: Mapping[str, str], attempts: int) -> Iterator[requests.Response]:
+    def asking(
+        self, url: str, headers: Mapping[str, str], attempts: int, sent: Sent = _GET
+    ) -> Iterator[requests.Response]:
         """The answer to a question that is tried again up to `attempts` times. `url` has no login in it. Raises
         FetchError where nobody answers, or with a fault of the server's own."""
         known = self.tokens.known(url) or basic(self._credentials.login(url))
         with ExitStack() as stack:
-            response = stack.enter_context(closing(self._send(url, headers, known, attempts)))
+            response = stack.enter_context(closing(self._send(url, headers, known, attempts, sent)))
             if response.status_code == 401 and (auth := self._answer(url, response, known)):
                 response.close()
-                response = stack.enter_context(closing(self._send(url, headers, auth, attempts)))
+                response = stack.enter_context(closing(self._send(url, headers, auth, attempts, sent)))
             if response.status_code >= 500 or response.status_code == 429:
                 raise refused(url, response.status_code)
             yield response
@@ -72,7 +107,8 @@ class Sessions:
 
     def _token(self, request: TokenRequest) -> bytes:
         """The answer of the service that gives tokens. Raises FetchError."""
-        with closing(self._send(request.url, {}, basic(request.login), 0, request.form)) as response:
+        sent = Sent(method="POST", form=request.form) if request.form is not None else _GET
+        with closing(self._send(request.url, {}, basic(request.login), 0, sent)) as response:
             if response.status_code != 200:
                 raise refused(request.url, response.status_code)
             return b"".join(limited(self.body(response), response.url, MAX_TOKEN))
@@ -83,13 +119,18 @@ class Sessions:
         headers: Mapping[str, str],
         auth: AuthBase | None,
         attempts: int,
-        form: Mapping[str, str] | None = None,
+        sent: Sent,
     ) -> requests.Response:
         timeout = (self._patience.connect, self._patience.read)
-        options: dict[str, Any] = {"headers": dict(headers), "auth": auth, "data": form, "timeout": timeout}
-        method = "GET" if form is None else "POST"
+        options: dict[str, Any] = {
+            "headers": dict(headers),
+            "auth": auth,
+            "data": sent.data,
+            "timeout": timeout,
+        }
+        options["allow_redirects"] = sent.follow
         try:
-            return self._session(attempts).request(method, url, stream=True, **options)
+            return self._session(attempts).request(sent.method, url, stream=True, **options)
         except (requests.RequestException, ValueError) as error:
             raise unreachable(url, error) from error
 

@@ -60,6 +60,7 @@ class Manifest:
     layers: tuple[Descriptor, ...]
     artifact_type: str
     subject: Descriptor | None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,7 @@ def _manifest(fields: Fields) -> Manifest:
         layers=_descriptors(fields, "layers"),
         artifact_type=_media_type(fields, "artifactType") if "artifactType" in fields else "",
         subject=read_descriptor(subject) if "subject" in fields else None,
+        annotations=_annotations(fields),
     )
 
 
@@ -134,7 +136,6 @@ def _descriptors(fields: Fields, key: str) -> tuple[Descriptor, ...]:
 
 def read_descriptor(fields: Fields) -> Descriptor:
     """Raises IntegrityError."""
-    annotations = fields.table("annotations") if fields.raw("annotations") is not None else None
     platform = fields.table("platform") if fields.raw("platform") is not None else None
     return Descriptor(
         media_type=_media_type(fields, "mediaType"),
@@ -142,8 +143,15 @@ def read_descriptor(fields: Fields) -> Descriptor:
         size=fields.integer("size", limit=MAX_ARTIFACT),
         platform=read_platform(platform) if platform else None,
         artifact_type=_media_type(fields, "artifactType") if fields.raw("artifactType") else "",
-        annotations={key: annotations.text(key) for key in annotations.items()} if annotations else {},
+        annotations=_annotations(fields),
     )
+
+
+def _annotations(fields: Fields) -> Mapping[str, str]:
+    if fields.raw("annotations") is None:
+        return {}
+    annotations = fields.table("annotations")
+    return {key: annotations.text(key) for key in annotations.items()}
 
 
 def _digest(fields: Fields) -> Digest:

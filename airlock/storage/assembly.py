@@ -14,6 +14,7 @@ from airlock.core.digest import CHUNK, Digest, Hasher
 from airlock.errors import IntegrityError
 from airlock.storage.archive import END, layout, member_header, padding_of
 from airlock.storage.partial import open_partial, take_the_place, write_at
+from airlock.storage.room import check_room
 
 _COMMAND = "airlock pull"
 
@@ -23,11 +24,13 @@ class Assembly:
 
     def __init__(self, destination: Path, sizes: Mapping[str, int]) -> None:
         """`sizes` (bytes) by member name, in the archive's order. Raises IntegrityError for names that no archive has and
-        where something foreign lies in the place of the partial file, TargetError where another process is at it; OSError."""
+        where something foreign lies in the place of the partial file, TargetError where there is no room or another process
+        is at it; OSError."""
         self._destination = destination
         self.path = destination.with_name(f".{destination.name[:200]}.airpull")
         self._spans, self.size = layout(sizes, destination.name)
         destination.parent.mkdir(parents=True, exist_ok=True)
+        check_room(self.path, self.size - _taken(self.path))
         self._file = open_partial(self.path, _COMMAND)
         if os.fstat(self._file).st_size != self.size:
             os.ftruncate(self._file, 0)
@@ -38,11 +41,6 @@ class Assembly:
 
     def close(self) -> None:
         os.close(self._file)
-
-    @property
-    def taken(self) -> int:
-        """Bytes of the disk that it takes now."""
-        return os.fstat(self._file).st_blocks * 512
 
     def left_of(self, name: str) -> Hasher:
         """The part of a member that an earlier run wrote, hashed."""
@@ -86,3 +84,11 @@ class Assembly:
             write_at(self._file, span.offset + span.size, bytes(padding_of(span.size)), self.path)
         write_at(self._file, self.size - len(END), END, self.path)
         take_the_place(self._file, self.path, self._destination)
+
+
+def _taken(path: Path) -> int:
+    """Bytes of the disk."""
+    try:
+        return path.lstat().st_blocks * 512
+    except FileNotFoundError:
+        return 0

@@ -1,6 +1,6 @@
 """The kind `image`, put together. What a method needs is imported when it is called: most commands need little of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airlock.core.artifact import Activation, Artifact
@@ -9,6 +9,7 @@ from airlock.core.expanded import Member
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.kinds import NearSide, PinRequest, Room
+from airlock.kinds.serving import Holding, Offer
 
 
 class ImageKind:
@@ -47,3 +48,8 @@ class ImageKind:
         from airlock.kinds.image.place import activation
 
         return activation(artifacts)
+
+    def served(self, holdings: Sequence[Holding]) -> Mapping[str, Offer]:
+        from airlock.kinds.image.serving import served
+
+        return served(holdings)
