@@ -1,9 +1,10 @@
 """Restore the new bundle from its base and a delta. Neither needs to be trusted: the result goes through `verify`."""
 
+import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
@@ -19,6 +20,9 @@ from airlock.formats.index import INDEX, frame_name
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.frames import compress, this_encoder
 from airlock.storage.restore import Delta, FrameSource, check_base_index, check_whole, read_delta, restored
+
+_HELD = 64 << 20
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,11 @@ def _frames(
     def temporary() -> BinaryIO:
         return stack.enter_context(tempfile.TemporaryFile(dir=scratch))
 
+    waiting = _Waiting(temporary)
+
     def frame_of(content: BinaryIO, size: int) -> BinaryIO:
         frame = temporary()
-        with content:
-            content.seek(0)
+        with waiting.taken(content, size):
             compress(content, size, frame, encoder)
         return frame
 
@@ -81,9 +86,8 @@ def _frames(
             checked = [pool.submit(check_whole, base, delta, row) for row in delta.rows.rows]
             largest, coming = _LargestFirst(pool), dict[Digest, Future[BinaryIO]]()
             for row, chunks in restored(base, delta, scratch):
-                content = temporary()
-                content.writelines(chunks)
                 size = delta.expanded[row.digest].size
+                content = waiting.put(chunks, size)
                 coming[row.digest] = largest.submit(size, partial(frame_of, content, size))
             for done in checked:
                 done.result()
@@ -91,6 +95,33 @@ def _frames(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+class _Waiting:
+    """Contents until they are compressed: in memory as long as all of them are at most _HELD bytes, else in files."""
+
+    def __init__(self, temporary: Callable[[], BinaryIO]) -> None:
+        self._temporary, self._held, self._lock = temporary, 0, Lock()
+
+    def put(self, chunks: Iterator[bytes], size: int) -> BinaryIO:
+        with self._lock:
+            in_memory = self._held + size <= _HELD
+            self._held += size if in_memory else 0
+        if in_memory:
+            return io.BytesIO(b"".join(chunks))
+        content = self._temporary()
+        content.writelines(chunks)
+        return content
+
+    @contextmanager
+    def taken(self, content: BinaryIO, size: int) -> Iterator[None]:
+        """From its start, and closed at the end."""
+        with content:
+            content.seek(0)
+            yield
+        if isinstance(content, io.BytesIO):
+            with self._lock:
+                self._held -= size
 
 
 class _LargestFirst:

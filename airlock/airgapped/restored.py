@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 from airlock.core.digest import Digest
+from airlock.core.expanded import Splice
 from airlock.formats.delta_index import Full, Keep, Patch
 from airlock.formats.index import Expanded, frame_name
 from airlock.storage.archive import Archive
@@ -26,7 +26,15 @@ from airlock.storage.content import (
     with_frame,
 )
 from airlock.storage.delta_streams import StreamReader, open_streams
-from airlock.storage.restore import Delta, FrameSource, check_base_index, fetched, patched, read_delta
+from airlock.storage.restore import (
+    Base,
+    Delta,
+    FrameSource,
+    check_base_index,
+    fetched,
+    patched,
+    read_delta,
+)
 
 LEVEL = 1
 """Of the frames that are kept of what patches restored. A higher one costs more than it saves at a site."""
@@ -81,13 +89,26 @@ class DeltaSupply:
     def _patched(self, row: Patch, streams: Streams, turn: Turn, scratch: Path | None) -> Content:
         where = f"{self.delta.archive.where}: patch of {frame_name(row.digest)}"
         with ExitStack() as stack:
-            bases: list[BinaryIO] = []
-            with turn(lambda: bases.append(stack.enter_context(fetched(self.base, row.base, scratch)))):
+            bases: list[Base] = []
+
+            def prepare() -> None:
+                bases.append(fetched(self.base, row.base, scratch))
+                stack.enter_context(bases[0].content)
+
+            with turn(prepare):
                 chunks = patched(self.delta, row, bases[0], streams)
                 content = held_back(chunks, self.delta.expanded[row.digest], where, scratch)
-            splices = splices_from(bases[0], content) if row.base else NO_SPLICES
+            splices = _splices(bases[0], content)
         origin = row.base.digest if row.base and splices else None
         return with_frame(with_files(replace(content, origin=origin), splices), LEVEL)
+
+
+def _splices(base: Base, content: Content) -> Mapping[str, Splice]:
+    """The base is looked into, so what it is must be known for certain. Raises IntegrityError."""
+    if base.origin is None or not content.expanded.file_codecs:
+        return NO_SPLICES
+    base.check()
+    return splices_from(base.content, content)
 
 
 def delta_supply(base: FrameSource, archive: Archive) -> DeltaSupply:

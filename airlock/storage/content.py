@@ -227,8 +227,6 @@ def with_files(content: Content, splices: Mapping[str, Splice] = NO_SPLICES) -> 
 
 def splices_from(before: BinaryIO, content: Content) -> Mapping[str, Splice]:
     """Of the files inside that must be made, how they follow from those of `before`, another expanded form."""
-    if not content.expanded.file_codecs:
-        return NO_SPLICES
     form = form_named(content.expanded.form, content.where)
     with content.open() as stream, suppress(IntegrityError):
         before.seek(0)

@@ -24,7 +24,7 @@ from airlock.storage.atomic import replacing, write_atomically
 from airlock.storage.frames import compress, opened
 from airlock.storage.store import Store
 
-_FRAMES = 2
+_FRAMES = 3
 """Grows whenever `compress` may write other bytes than before for one content and encoder."""
 
 

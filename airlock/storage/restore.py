@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol, cast
 
 from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import MAX_SIZE
-from airlock.core.digest import Digest, Hasher, digest_of
+from airlock.core.digest import Digest, Hasher, digest_of, digest_of_stream
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import (
     MEMBER,
@@ -146,49 +146,75 @@ def _check(frame: BinaryIO, expanded: Expanded, where: str) -> None:
         pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What a patch starts from. Only what the patch makes of it is compared with a digest at once: that tells a wrong base too."""
+
+    content: BinaryIO
+    origin: Origin | None
+    where: str
+
+    def check(self) -> None:
+        """Raises IntegrityError where it is not what the row names."""
+        if self.origin is None:
+            return
+        self.content.seek(0)
+        found, _ = digest_of_stream(self.content)
+        if found != self.origin.digest:
+            raise IntegrityError(
+                self.where, "content does not match its digest", expected=self.origin.digest, found=found
+            )
+
+
 def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[Patch, Iterator[bytes]]]:
     """The expanded form of each patched row. Each must be read to its end before the next is asked for; at its end its
     digest was checked. Raises IntegrityError."""
     patches = [row for row in delta.rows.rows if isinstance(row, Patch)]
     streams = open_streams(delta.archive) if patches else {}
     for row in patches:
-        with fetched(base, row.base, scratch) as old:
+        old = fetched(base, row.base, scratch)
+        with old.content:
             yield row, patched(delta, row, old, streams)
     for stream in streams.values():
         stream.finish()
 
 
-def fetched(base: FrameSource, origin: Origin | None, scratch: Path | None) -> BinaryIO:
-    """What a patch starts from, checked: in memory, or in a file below `scratch` where that would be too much. Raises
-    IntegrityError."""
+def fetched(base: FrameSource, origin: Origin | None, scratch: Path | None) -> Base:
+    """What a patch starts from: in memory, or in a file below `scratch` where that would be too much. Raises IntegrityError
+    for a frame that is damaged, or not of the size that the row names."""
     if origin is None:
-        return io.BytesIO()
+        return Base(content=io.BytesIO(), origin=None, where=base.where)
     where = f"{base.where}: {frame_name(origin.digest)}"
     with base.open(origin.digest) as frame:
         if origin.size <= _IN_MEMORY and len(data := frame.read(_IN_MEMORY + 1)) <= _IN_MEMORY:
-            return io.BytesIO(decompress_whole(data, origin.digest, origin.size, where))
+            held = io.BytesIO(decompress_whole(data, None, origin.size, where))
+            return Base(content=held, origin=origin, where=where)
         frame.seek(0)
         old = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
         try:
-            old.writelines(decompress(frame, origin.digest, origin.size, where))
+            old.writelines(decompress(frame, None, origin.size, where))
         except BaseException:
             old.close()
             raise
-    return cast("BinaryIO", old)
+    return Base(content=cast("BinaryIO", old), origin=origin, where=where)
 
 
-def patched(delta: Delta, row: Patch, old: BinaryIO, streams: Mapping[str, StreamReader]) -> Iterator[bytes]:
+def patched(delta: Delta, row: Patch, old: Base, streams: Mapping[str, StreamReader]) -> Iterator[bytes]:
     """The expanded form that a row makes; at its end its digest was checked. Rows must come in their order, as each takes
-    its part off the streams. Raises IntegrityError."""
+    its part off the streams. Raises IntegrityError, which names the base where that is at fault."""
     expanded = delta.expanded[row.digest]
     where = f"{delta.archive.where}: patch of {frame_name(row.digest)}"
     hasher = Hasher()
     size = row.base.size if row.base else 0
-    yield from hasher.watch(apply_patch(old, size, streams, expanded.size, where))
-    if hasher.digest != row.digest:
-        raise IntegrityError(
-            where,
-            "restored content does not match its digest",
-            expected=row.digest,
-            found=hasher.digest,
-        )
+    try:
+        yield from hasher.watch(apply_patch(old.content, size, streams, expanded.size, where))
+        if hasher.digest != row.digest:
+            raise IntegrityError(
+                where,
+                "restored content does not match its digest",
+                expected=row.digest,
+                found=hasher.digest,
+            )
+    except IntegrityError:
+        old.check()
+        raise

@@ -23,7 +23,7 @@ from airlock.storage.frames import opened
 from airlock.storage.store import Store
 from tests.wheels import artifact, lock, two_versions
 
-GOLDEN = "sha256:f6d73c9530e80451778518f6eeed1e083270ac66315b1f7821945f0a33cdbc65"
+GOLDEN = "sha256:2b45fef7f270229a22d030e12bdd289e1133de1b712720bfbff3688b63d75d5b"
 """Of the small bundle, with libzstd 1.5.7: it changes only together with the format."""
 
 

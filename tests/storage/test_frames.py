@@ -2,6 +2,8 @@
 
 import io
 import tracemalloc
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 import pytest
 import zstandard
@@ -43,6 +45,22 @@ def test_a_frame_cut_anywhere_is_refused() -> None:
     for size in [*range(40), *range(40, len(FRAME), 997), len(FRAME) - 1]:
         with pytest.raises(IntegrityError):
             read(FRAME[:size])
+
+
+def test_a_large_file_is_compressed_where_it_lies_to_the_same_frame() -> None:
+    content = CONTENT * ((16 << 20) // len(CONTENT) + 1)
+    out = io.BytesIO()
+    with TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        compress(cast("BinaryIO", file), len(content), out, this_encoder(1, PORTABLE))
+    assert out.getvalue() == frame_of(content, this_encoder(1, PORTABLE))
+
+
+def test_levels_that_look_farther_back_ask_no_more_of_a_reader_than_8_mb() -> None:
+    for level in range(1, 10):
+        frame = frame_of(CONTENT * 10, this_encoder(level, PORTABLE))
+        assert zstandard.get_frame_parameters(frame).window_size <= 8 << 20
 
 
 @pytest.mark.parametrize("tail", [b"x", b"\0" * 5000, FRAME, frame_of(b"")])
