@@ -20,11 +20,11 @@ from typing import Any
 from tests.bench.lock import LONGEST, Asked, index_at, sets
 
 TARGETS = {
-    "linux": ("manylinux_2_28_x86_64", "x86_64-manylinux_2_28", None),
-    "arm": ("manylinux_2_28_aarch64", "aarch64-manylinux_2_28", "3.12"),
-    "windows": ("win_amd64", "x86_64-pc-windows-msvc", "3.12"),
+    "linux": ("manylinux_2_28_x86_64", "x86_64-manylinux_2_28"),
+    "arm": ("manylinux_2_28_aarch64", "aarch64-manylinux_2_28"),
+    "windows": ("win_amd64", "x86_64-pc-windows-msvc"),
 }
-"""Ours, uv's, and the Python where it is not that of the set."""
+"""Ours and uv's. Linux has the Python of the set, the others its Python elsewhere."""
 REASONS = Path("fixtures/lock-differences.toml")
 BEGIN, END = "<!-- agreement -->\n", "<!-- /agreement -->\n"
 Outcome = dict[str, Any]
@@ -35,13 +35,14 @@ def ours(asked: Asked, python: str, platform: str, index: str, folder: Path) -> 
         '[project]\nname = "set"\nversion = "1"\n\n[[target]]\nname = "site"\n'
         f'python = "{python}"\nplatform = "{platform}"\n\n[[index]]\nname = "default"\nurl = "{index}"\n\n'
         f"[python]\nexclude-newer = {asked.cutoff}\nrequirements = {json.dumps(asked.requirements)}\n"
+        f"[python.build]\nalways = {json.dumps(asked.builds)}\n"
     )
     lock = folder / "airlock.lock"
     lock.unlink(missing_ok=True)
     environment = {"AIRLOCK_CACHE": str(folder.parent / "cache-airlock")}
     found = ran([sys.executable, "-m", "airlock", "lock"], folder, environment)
     rows = tomllib.loads(lock.read_text())["artifacts"] if lock.exists() else []
-    return found | {"pins": {row["name"]: row["version"] for row in rows}}
+    return found | {"pins": {row["name"]: row["version"] for row in rows if row.get("targets")}}
 
 
 def theirs(asked: Asked, python: str, platform: str, index: str, folder: Path) -> Outcome:
@@ -51,6 +52,7 @@ def theirs(asked: Asked, python: str, platform: str, index: str, folder: Path) -
     command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "requirements.in", "-o", out.name]
     command += ["--python-version", python, "--python-platform", platform, "--exclude-newer", asked.cutoff]
     command += ["--index-url", index, "--only-binary", ":all:", "--no-annotate", "--no-header", "-q"]
+    command += [word for name in asked.builds for word in ("--no-binary", name)]
     found = ran(command, folder, {"UV_CACHE_DIR": str(folder.parent / "cache-uv")})
     lines = out.read_text().splitlines() if out.exists() else []
     return found | {"pins": dict(line.split("==") for line in lines if "==" in line)}
@@ -76,11 +78,12 @@ def ran(command: list[str], folder: Path, environment: dict[str, str]) -> Outcom
 def outcome(side: str, asked: Asked, target: str, index: str, work: Path) -> Outcome:
     kept = work / side / f"{asked.name}.{target}.json"
     if not kept.exists():
-        our_platform, their_platform, python = TARGETS[target]
+        our_platform, their_platform = TARGETS[target]
+        python = asked.python if target == "linux" else asked.elsewhere
         folder = work / side / f"{asked.name}.{target}"
         folder.mkdir(parents=True, exist_ok=True)
         run, platform = (ours, our_platform) if side == "ours" else (theirs, their_platform)
-        found = run(asked, python or asked.python, platform, index, folder)
+        found = run(asked, python, platform, index, folder)
         kept.write_text(json.dumps(found))
     return dict(json.loads(kept.read_text()))
 
@@ -110,7 +113,8 @@ def row(asked: Asked, found: dict[str, tuple[Outcome, Outcome]], reasons: dict[s
             )
             told = f"{pairs}. " if all(solved) else ""
             notes.append(f"- {asked.name}, {target}: {told}{_reason(asked, target, reasons)}")
-    yield f"| {asked.name} | {asked.python} | {asked.cutoff[:10]} | {' | '.join(cells)} |"
+    pythons = ", ".join(dict.fromkeys([asked.python, asked.elsewhere]))
+    yield f"| {asked.name} | {pythons} | {asked.cutoff[:10]} | {' | '.join(cells)} |"
     yield from notes
 
 
@@ -143,7 +147,7 @@ def main() -> None:
             rows.append(first)
             notes += more
     if arguments.write:
-        head = ["| set | Python | instant | linux | arm, 3.12 | windows, 3.12 |", "|---|---|---|---|---|---|"]
+        head = ["| set | Python | instant | linux | arm | windows |", "|---|---|---|---|---|---|"]
         text = "\n".join([*head, *rows, "", *notes]) + "\n"
         document = arguments.write.read_text()
         before, after = document.partition(BEGIN)[0], document.partition(END)[2]

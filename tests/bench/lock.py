@@ -34,6 +34,10 @@ class Asked:
     python: str
     cutoff: str
     requirements: list[str]
+    elsewhere: str
+    """The Python of the machines that this one is not."""
+    builds: list[str]
+    """What comes from its source distribution, always."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +217,8 @@ def sets() -> dict[str, Asked]:
             python=table["python"],
             cutoff=table["exclude-newer"].strftime("%Y-%m-%dT%H:%M:%SZ"),
             requirements=table["requirements"],
+            elsewhere=table.get("python-elsewhere", table["python"]),
+            builds=table.get("builds", []),
         )
         for name, table in tomllib.loads(FIXTURE.read_text()).items()
     }

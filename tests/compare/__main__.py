@@ -8,7 +8,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.compare.rows import ROWS, Row
+from tests.compare.rows import CONTROL, ROWS, Row
 from tests.compare.tools import TOOLS, Tool
 from tests.index_server import Index, serving
 
@@ -29,6 +29,8 @@ def main() -> None:
         "poetry": [str(arguments.poetry / "bin" / "poetry")],
         "pdm": [str(arguments.pdm / "bin" / "pdm")],
     }
+    if broken := [tool.name for tool in TOOLS if _cell(CONTROL, tool, programs[tool.name]) != "yes"]:
+        raise SystemExit(f"does not lock one plain wheel, so its cells would say nothing: {', '.join(broken)}")
     lines = [f"| | {' | '.join(tool.name for tool in TOOLS)} |", "|---|" + "---|" * len(TOOLS)]
     group = ""
     for row in ROWS:

@@ -5,9 +5,13 @@ import io
 import re
 import subprocess
 import tarfile
+import threading
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from packaging.pylock import Pylock
@@ -374,21 +378,37 @@ def _local(tool: Tool, project: Project) -> str:
 
 
 def _git(tool: Tool, project: Project) -> str:
-    if tool.name == "pdm":
-        return "not run: it takes a repository at a host alone"
     place = tool.place.parent / f"repository-{tool.name}"
     place.mkdir()
-
     with tarfile.open(fileobj=io.BytesIO(make_sdist("lib", "1.0"))) as archive:
         archive.extractall(place, filter="data")
     root = place / "lib-1.0"
-    project.requirements = [f"lib @ git+file://{root}@main"]
-    for command in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "one")):
-        subprocess.run(("git", *command), cwd=root, env=tool.environment(), check=True, capture_output=True)
-    commit = subprocess.check_output(
-        ("git", "rev-parse", "HEAD"), cwd=root, env=tool.environment(), text=True
-    ).strip()
-    return yes(commit in tool.lock(project).lock)
+
+    def git(*words: str) -> str:
+        return subprocess.check_output(("git", *words), cwd=root, env=tool.environment(), text=True).strip()
+
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "one")):
+        git(*words)
+    git("update-server-info")
+    with served(root / ".git") as address:  # PDM takes a repository at a host alone
+        project.requirements = [f"lib @ git+{address if tool.name == 'pdm' else root.as_uri()}@main"]
+        return yes(git("rev-parse", "HEAD") in tool.lock(project).lock)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Files as they lie there, which is what git calls a dumb server."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(folder.parent))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/{folder.name}"
+        finally:
+            server.shutdown()
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
 
 
 def _confusion(run: Run) -> str:
@@ -853,3 +873,11 @@ def _merged(tool: Tool, project: Project) -> str:
 
 
 ROWS = [*INPUTS, *SDISTS, *TARGETS, *EXPLAIN, *INTERCHANGE, *PURE]
+CONTROL = Row(
+    group="",
+    title="a plain wheel",
+    fill=versions(("lib", "1.0")),
+    project=Project(requirements=["lib"]),
+    judge=locks(lambda run: run.has("lib", "1.0")),
+)
+"""What every tool does; one that does not is not set up."""
