@@ -119,6 +119,33 @@ def test_two_conflicts_at_once_have_no_single_way_out(place: Workplace, index: I
     assert error.hint == "no single line, changed, gives an answer: change more than one of these"
 
 
+def test_a_withdrawn_version_says_how_it_is_taken_nevertheless(place: Workplace, index: Index) -> None:
+    index.add(make_wheel("lib", "1.0"), yanked=True)
+    error = conflict(place, 'requirements = ["lib"]')
+    assert "no file of lib can be used: the nearest, 1.0, is yanked, for target plant" in str(error)
+    assert error.hint == "a withdrawn version is taken where it is pinned: lib==1.0"
+
+
+def test_a_wheel_for_other_machines_beside_a_source_distribution_says_that_it_can_be_built(
+    place: Workplace, index: Index
+) -> None:
+    index.add(make_wheel("lib", "1.0", tag="cp311-cp311-win_amd64"))
+    index.add_sdist("lib", "1.0")
+    error = conflict(place, 'requirements = ["lib"]')
+    assert error.hint is not None
+    assert '[python.build] packages = ["lib"]' in error.hint
+
+
+def test_one_line_that_nothing_answers_is_not_told_to_be_changed_with_others(
+    place: Workplace, index: Index
+) -> None:
+    index.add(make_wheel("app", "1.0", requires=["lib @ https://example.com/lib-1.0-py3-none-any.whl"]))
+    error = conflict(place, 'requirements = ["app"]')
+    assert '"lib @ …" below [python] requirements' in str(error)
+    assert error.hint is not None
+    assert "ask for something else in its place" in error.hint
+
+
 def test_a_trial_ends_when_its_time_is_over() -> None:
     target = Target(name="t", python="3.11", platform="manylinux_2_28_x86_64", prefix="")
     question = Question(roots=(), constraints={}, preferred={}, target=target)

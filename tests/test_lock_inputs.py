@@ -370,7 +370,7 @@ def test_a_wheel_at_an_address_is_pinned_without_its_host(place: Workplace, inde
         assert origin(locked, "lib") == {"reference": "url"}
         hashed = place.lock(f'requirements = ["lib @ {url}#sha256={wheel.sha256}"]')
         assert pins(hashed) == {"lib": "1"}
-        with pytest.raises(IntegrityError, match="is another file than was locked"):
+        with pytest.raises(IntegrityError, match="is another file than the manifest says"):
             place.lock(f'requirements = ["lib @ {url}#sha256={"0" * 64}"]')
         [artifact] = [one for one in locked.artifacts_for("plant") if one.name == "lib"]
         place.cache = place.cache.parent / "another-machine"
@@ -636,6 +636,33 @@ def test_a_source_archive_at_an_address_or_path_is_built_and_pinned(
             [artifact] = remote.artifacts_for("plant")
             obtain(artifact, place.manifest(python), near)
             assert artifact.digest in near.store
+
+
+def test_a_project_below_the_top_of_a_source_archive_is_built_alone(
+    place: Workplace, repository: Path
+) -> None:
+    (repository / "packages").mkdir()
+    commit(repository, "1")
+    for file in ("backend.py", "pyproject.toml", "VERSION", "lib.py"):
+        git(repository, "mv", file, f"packages/{file}")
+    git(repository, "commit", "-q", "-m", "below")
+    archive = place.directory / "all-1.tar.gz"
+    git(repository, "archive", "--format=tar.gz", "--prefix=all-1/", "-o", str(archive), "HEAD")
+    python = 'requirements = ["lib @ ./all-1.tar.gz#subdirectory=packages"]'
+    locked = place.lock(python)
+    assert pins(locked) == {"lib": "1"}
+    assert origin(locked, "lib")["subdirectory"] == "packages"
+    place.cache = place.cache.parent / "another-machine"
+    with place.near() as near:
+        [artifact] = locked.artifacts_for("plant")
+        obtain(artifact, place.manifest(python), near)
+        assert artifact.digest in near.store
+    with pytest.raises(ResolutionError, match="has no directory 'elsewhere', which #subdirectory= names"):
+        place.lock('requirements = ["lib @ ./all-1.tar.gz#subdirectory=elsewhere"]')
+    with pytest.raises(UsageError, match=r"leads out of the archive"):
+        place.lock('requirements = ["lib @ ./all-1.tar.gz#subdirectory=../x"]')
+    with pytest.raises(UsageError, match=r"#subdirectory= is of source archives and git repositories alone"):
+        place.lock('requirements = ["lib @ ./lib-1-py3-none-any.whl#subdirectory=x"]')
 
 
 # Targets

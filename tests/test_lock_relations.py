@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from tests.commands import Shell
-from tests.index_server import Index
+from tests.index_server import Index, serving
 from tests.lock_shell import index, lock_text, place, shell, write
 from tests.locking import Workplace
+from tests.sdist_factory import backend_wheel, make_sdist
 from tests.wheel_factory import make_wheel
 
 __all__ = ["index", "place", "shell"]
@@ -44,6 +45,19 @@ def test_why_tells_every_chain_and_where_targets_differ(shell: Shell, place: Wor
     ]
     unknown = shell.airlock("why", "hhtp", code=2)
     assert "hint: did you mean 'http'?" in unknown.stderr
+
+
+def test_why_tells_what_a_tool_builds(shell: Shell, place: Workplace, index: Index) -> None:
+    index.add(backend_wheel())
+    index.add_sdist("thing", "1.0", make_sdist("thing", "1.0"))
+    write(place, 'requirements = ["thing"]\n[python.build]\npackages = ["thing"]')
+    shell.airlock("lock", "-q")
+    assert (
+        shell.airlock("why", "Mini_Backend").stdout == "mini-backend 1.0 builds thing 1.0 with Python 3.11\n"
+    )
+    told = json.loads(shell.airlock("why", "mini-backend", "--json").stdout)
+    assert told["builds"] == [{"version": "1.0", "package": "thing 1.0", "python": "3.11"}]
+    assert "did you mean 'mini-backend'?" in shell.airlock("why", "mini-backed", code=2).stderr
 
 
 def test_the_tree_is_drawn_from_the_manifest_or_upside_down(
@@ -158,6 +172,23 @@ def test_a_lock_that_somebody_edited_is_judged_by_what_its_wheels_say(
     again = shell.airlock("lock")
     assert "contradicts itself" in again.stderr
     assert lockfile.read_text() == good
+
+
+def test_a_lock_that_takes_a_package_from_another_index_than_the_manifest_is_told(
+    shell: Shell, place: Workplace, index: Index
+) -> None:
+    index.add(make_wheel("lib", "1.0"))
+    with serving(Index()) as corp:
+        corp.add(make_wheel("lib", "1.0"))
+        place.indexes = {"corp": corp.simple}
+        write(place, 'requirements = ["lib"]\n[python.sources]\nlib = "corp"')
+        shell.airlock("lock", "-q")
+        text = lock_text(place)
+        (place.directory / "airlock.lock").write_text(text.replace('index = "corp"', 'index = "default"'))
+        told = json.loads(shell.airlock("lock", "--check", "--json", code=3).stdout)
+    assert told["problems"] == [
+        "lib 1.0 is of the index 'default', and the manifest has it from 'corp', for target plant"
+    ]
 
 
 def test_a_pin_below_what_another_needs_and_one_that_nothing_needs_are_told(

@@ -231,7 +231,7 @@ def test_where_every_version_is_passed_over_the_reasons_are_told(place: Workplac
         "  lib 2.0 was passed over: lib-2.0-py3-none-any.whl has a requirement that cannot be read: "
         "'not a requirement ==='\n"
         "  lib 1.0 was passed over: lib-1.0-py3-none-any.whl needs other from an address that the manifest "
-        "does not name"
+        'does not name; it may: "other @ …" below [python] requirements'
     )
 
 

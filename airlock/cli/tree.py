@@ -9,6 +9,7 @@ from airlock.cli.session import Session
 
 if TYPE_CHECKING:
     from airlock.core.graph import Graph, Need
+    from airlock.kinds import Library, Locked
 
 DEEPEST = 100
 """Levels that are drawn."""
@@ -45,12 +46,17 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 def graphs_of(arguments: argparse.Namespace, session: Session) -> "list[Graph]":
     """Of every target, or of those that were named."""
     from airlock.cli.locked import opened
+
+    with opened(arguments.files, session) as (locked, library):
+        return graphs_in(locked, library, arguments.target)
+
+
+def graphs_in(locked: "Locked", library: "Library", targets: Sequence[str]) -> "list[Graph]":
     from airlock.cli.workshop import chosen_targets
     from airlock.connected.relations import graphs
 
-    with opened(arguments.files, session) as (locked, library):
-        chosen = chosen_targets(locked.lockfile, arguments.target, locked.where)
-        return [graph for graph in graphs(locked, library) if graph.target in chosen]
+    chosen = chosen_targets(locked.lockfile, targets, locked.where)
+    return [graph for graph in graphs(locked, library) if graph.target in chosen]
 
 
 def alike(texts: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, list[str]]]:

@@ -30,7 +30,9 @@ def main() -> None:
         "pdm": [str(arguments.pdm / "bin" / "pdm")],
     }
     if broken := [tool.name for tool in TOOLS if _cell(CONTROL, tool, programs[tool.name]) != "yes"]:
-        raise SystemExit(f"does not lock one plain wheel, so its cells would say nothing: {', '.join(broken)}")
+        raise SystemExit(
+            f"does not lock one plain wheel, so its cells would say nothing: {', '.join(broken)}"
+        )
     lines = [f"| | {' | '.join(tool.name for tool in TOOLS)} |", "|---|" + "---|" * len(TOOLS)]
     group = ""
     for row in ROWS:

@@ -407,7 +407,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class _Files(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 

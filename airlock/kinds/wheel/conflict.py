@@ -19,6 +19,8 @@ from airlock.kinds.wheel.resolve import Preferred, Task, question_of, shelf_of
 from airlock.kinds.wheel.shelf import Shelf
 from airlock.kinds.wheel.simple import Page
 
+_YANKED = "is yanked"
+_ALONE = "no other versions of it help: ask for something else in its place, or find it elsewhere, on another [[index]]"
 SHOWN = 6
 """Lines of one kind that a message shows."""
 
@@ -52,7 +54,8 @@ class Explainer:
             what = f"no version of {' or '.join(names)} answers everything that is asked of it"
         works = "\n  ".join(["each of these works, tried one at a time:", *tried]) if tried else None
         hints = [text for text in (hint, works) if text]
-        nothing = "no single line, changed, gives an answer: change more than one of these"
+        several = "no single line, changed, gives an answer: change more than one of these"
+        nothing = several if len(self.proof.lines) > 1 else _ALONE
         text = "\n  ".join([f"{what}, for target {target}", *self._lines(), *self._facts(names)])
         return ResolutionError(where, text, hint="\n".join(hints) or nothing)
 
@@ -96,10 +99,15 @@ class Explainer:
             hint = f"take {name} out of [python.build] always"
             return f"{name} is always to be built, and has no source distribution of what is asked for", hint
         hindered = sorted(_hindered(page, name, self.shelf, admits), reverse=True)
+        only = self._no_wheel(page, name, admits)
         if hindered:
             version, reason = hindered[0]
-            return f"no file of {name} can be used: the nearest, {version}, {reason}", None
-        return self._no_wheel(page, name, admits) or _no_version(page, name, asked)
+            hint = f"a withdrawn version is taken where it is pinned: {name}=={version}"
+            return (
+                f"no file of {name} can be used: the nearest, {version}, {reason}",
+                hint if reason.startswith(_YANKED) else only and only[1],
+            )
+        return only or _no_version(page, name, asked)
 
     def _no_wheel(self, page: Page, name: NormalizedName, admits: "_Admits") -> tuple[str, str | None] | None:
         only = sorted(((v, row["filename"]) for row, v in sdists(page, name) if admits(v)), reverse=True)
@@ -146,7 +154,9 @@ def _hindered(
         if not admits(version):
             continue
         if any(tag in ranks for tag in found):
-            yield version, obstacle(row, shelf.wanted.of(name)) or f"is yanked: {row.get('yanked')}"
+            reason = row.get("yanked")
+            told = f": {reason}" if isinstance(reason, str) else ""
+            yield version, obstacle(row, shelf.wanted.of(name)) or f"{_YANKED}{told}"
         else:
             tags.setdefault(version, set()).update(found)
     for version, foreign in tags.items():

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import InvalidVersion, Version
+
 from airlock.core.digest import Digest
 from airlock.core.paths import safe_path
 from airlock.errors import AirlockError, FetchError, IntegrityError
@@ -30,6 +32,8 @@ _PATIENCE = 1800
 """Seconds for one command."""
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _WANTED = "refs/airlock/wanted"
+_TAG = re.compile(r"(?:[\w-]+-)?[vV]?([0-9].*)")
+_LAST = re.compile(r"[0-9]+\Z")
 _LINK = "120000"
 """The mode of a symbolic link."""
 MAX_FILES = 200_000
@@ -55,6 +59,40 @@ def archive(reference: Reference, commit: str | None, near: NearSide) -> Archive
         chunks = _tar(repository, reference, found, time)
         digest, _ = near.store.put(chunks, where=reference.label)
     return Archived(commit=found, tree=tree, digest=digest)
+
+
+def version(reference: Reference, commit: str, near: NearSide) -> str:
+    """The version (PEP 440) of a commit by the newest tag before it, as setuptools-scm reckons it where nothing else is
+    configured: that of the tag, or the next one's `.devN+gCOMMIT`. Raises FetchError."""
+    with _repository(reference, near.cache) as repository:
+        shallow = _text(repository, reference, "rev-parse", "--is-shallow-repository") == "true"
+        source = ("fetch", "-q", "--no-write-fetch-head", "--force", *(("--unshallow",) if shallow else ()))
+        refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/*:refs/airlock/heads/*")
+        _run(repository, reference, *source, "--", reference.place, *refs)
+        try:
+            words = ("describe", "--tags", "--long", "--abbrev=40", "--match", "*[0-9]*", commit)
+            tag, distance, _ = _text(repository, reference, *words).rsplit("-", 2)
+        except FetchError:
+            tag, distance = "0.0", _text(repository, reference, "rev-list", "--count", commit)
+    return tagged(tag, int(distance), commit, reference.label)
+
+
+def tagged(tag: str, distance: int, commit: str, where: str) -> str:
+    """`distance` is in commits. Raises FetchError where the tag has no version in it."""
+    match = _TAG.fullmatch(tag)
+    try:
+        found = Version(match[1] if match else tag)
+    except InvalidVersion as error:
+        hint = "name the source archive that its authors publish instead"
+        raise FetchError(
+            where, f"its version comes from the tag {tag!r}, which has none", hint=hint
+        ) from error
+    if not distance:
+        return str(found)
+    coming, _, dev = found.public.partition(".dev")
+    if not dev:
+        coming = _LAST.sub(lambda number: str(int(number[0]) + 1), coming)
+    return f"{coming}.dev{distance}+g{commit[:9]}"
 
 
 @contextmanager

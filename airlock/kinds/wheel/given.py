@@ -1,7 +1,7 @@
 """Direct references of the manifest, made into wheels: no index has a say in these packages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 
@@ -104,12 +104,13 @@ class References:
         try:
             return download_unmeasured(reference.place, digest, reference.label, near)
         except IntegrityError as error:
+            take = f"once you know why, take it with `airlock lock --upgrade-package {reference.name}`"
             raise IntegrityError(
                 reference.label,
-                "is another file than was locked",
+                f"is another file than {'the manifest says' if reference.digest else 'was locked'}",
                 expected=error.expected,
                 found=error.found,
-                hint=f"once you know why, take it with `airlock lock --upgrade-package {reference.name}`",
+                hint="find out why; its #sha256= says which file is meant" if reference.digest else take,
             ) from error
 
     def _before(self, reference: Reference) -> Digest | None:
@@ -153,12 +154,19 @@ class References:
             origin = {"commit": found.commit, "tree": found.tree, "archive-sha256": hex_of(found.digest)}
             origin |= {"revision": reference.revision} if reference.revision else {}
             origin |= {"subdirectory": reference.subdirectory} if reference.subdirectory else {}
-            return stored_source(label, "tree.tar", found.digest, near.store), origin
+            source = stored_source(label, "tree.tar", found.digest, near.store)
+            return replace(source, version=lambda: self._version(reference, found.commit)), origin
         if reference.way == "path" and not reference.file.endswith(ARCHIVES):
             return tree_source(label, near.directory / reference.place), _place(reference)
         digest, _ = self._bytes(reference)
         origin = {"archive": reference.file, "archive-sha256": hex_of(digest)} | _place(reference)
-        return stored_source(label, reference.file, digest, near.store), origin
+        origin |= {"subdirectory": reference.subdirectory} if reference.subdirectory else {}
+        return stored_source(label, reference.file, digest, near.store, reference.subdirectory), origin
+
+    def _version(self, reference: Reference, commit: str) -> str:
+        """By the tags, which may move: what was locked of the commit stays."""
+        locked = (one.version for one in self._locked(reference) if one.origin.get("commit") == commit)
+        return next(locked, None) or git.version(reference, commit, self.request.near)
 
     def _archived(self, reference: Reference) -> git.Archived:
         """The commit that was locked stays until it is to be upgraded, or another revision is asked for."""
@@ -245,7 +253,8 @@ def source_given(artifact: Artifact, manifest: Manifest | None, near: NearSide) 
     digest = Digest(f"sha256:{origin['archive-sha256']}")
     if digest not in near.store:
         _fetch_archive(artifact, reference, digest, near)
-    return stored_source(label, origin.get("archive", "tree.tar"), digest, near.store)
+    subdirectory = origin.get("subdirectory", "") if "archive" in origin else ""
+    return stored_source(label, origin.get("archive", "tree.tar"), digest, near.store, subdirectory)
 
 
 def _fetch_archive(artifact: Artifact, reference: Reference, digest: Digest, near: NearSide) -> None:

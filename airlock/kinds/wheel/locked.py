@@ -102,6 +102,17 @@ class Pinned:
         self._known: dict[NormalizedName, Metadata | Unusable] = {}
         self.declared = locked.manifest is not None and SECTION in locked.manifest.sections
 
+    def from_elsewhere(self, artifact: Artifact) -> str | None:
+        """Whether it comes from an index that the manifest has for something else."""
+        index = artifact.origin.get("index")
+        if index is None or not self.declared or self._locked.manifest is None:
+            return None
+        section = read_section(self._locked.manifest, self._locked.manifest_name)
+        allowed = section.indexes_of(canonicalize_name(artifact.name))
+        if index in allowed:
+            return None
+        return f"{artifact.name} {artifact.version} is of the index {index!r}, and the manifest has it from {allowed[0]!r}"
+
     def apart(self, origin: str) -> dict[NormalizedName, tuple[WheelFile, Metadata]]:
         """Those of no index: the project's own wheel (`source`), and direct references (`reference`)."""
         apart = {}
@@ -205,7 +216,7 @@ class Walk:
         for (name, version), reason in sorted(self.provider.unusable.items()):
             yield f"{name} {version} cannot be used: {reason}"
         for name, (artifact, file) in sorted(self.shelf.files.items()):
-            if problem := _misfit(artifact, file.version, self.target):
+            if problem := _misfit(artifact, file.version, self.target) or self.shelf.from_elsewhere(artifact):
                 yield problem
             if name not in self.extras:
                 yield f"{name} {file.version} is locked, and nothing needs it"

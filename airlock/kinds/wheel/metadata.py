@@ -139,7 +139,12 @@ def _parsed(text: str) -> Requirement | None:
         return None
 
 
+_FOLD = re.compile(r"\r?\n[ \t]+")
+"""Where a header goes on in the next line (RFC 5322, 2.2.3)."""
+
+
 def _requirement(text: str, file: str) -> Requirement:
+    text = _FOLD.sub(" ", text) if "\n" in text else text
     requirement = None if _ENDLESS.search(text) else _parsed(text)
     if requirement is None:
         raise Unusable(f"{file} has a requirement that cannot be read: {text[:200]!r}")

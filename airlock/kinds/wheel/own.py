@@ -1,7 +1,7 @@
 """The project's own wheel, built from the tree beside the manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import NormalizedName
@@ -24,10 +24,11 @@ class OwnWheel:
     built: BuiltWheel
 
 
-def build_own(source: str, target: Target, sdists: Sdists, near: NearSide) -> OwnWheel:
-    """The tree's wheel for one target, in the store. Raises UsageError or ResolutionError where it cannot be built."""
+def build_own(source: str, version: str, target: Target, sdists: Sdists, near: NearSide) -> OwnWheel:
+    """The tree's wheel for one target, in the store. It is of `version`, the release's, where its version would come from
+    version control. Raises UsageError or ResolutionError where it cannot be built."""
     tree = near.directory / source
-    built = sdists.tree(tree_source(own_label(tree), tree), target)
+    built = sdists.tree(replace(tree_source(own_label(tree), tree), version=lambda: version), target)
     try:
         metadata = parse_metadata(built.metadata, built.file, built.name, built.version)
     except Unusable as error:

@@ -112,7 +112,8 @@ class _Pinned:
     def _build_own(self, target: Target) -> OwnWheel | None:
         if self._section.source is None:
             return None
-        return build_own(self._section.source, target, self._sdists, self._request.near)
+        version = self._request.manifest.project.version
+        return build_own(self._section.source, version, target, self._sdists, self._request.near)
 
     def _referred(self, given: Given) -> Artifact:
         if given.built is not None:

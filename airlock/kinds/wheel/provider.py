@@ -303,7 +303,8 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         urls = [one.name for one in wanted if one.url and canonicalize_name(one.name) not in known]
         if urls:
             return Unusable(
-                f"{candidate.file.file} needs {urls[0]} from an address that the manifest does not name"
+                f"{candidate.file.file} needs {urls[0]} from an address that the manifest does not name; "
+                f'it may: "{urls[0]} @ …" below [python] requirements'
             )
         return outcome
 
@@ -364,6 +365,11 @@ def _refusal(candidate: Candidate) -> Asked:
     )
 
 
+def _names_prerelease(specifier: SpecifierSet) -> bool:
+    """`<2.0.dev0`, as many write it, is to keep pre-releases of 2.0 out, and asks for none of 1.9."""
+    return any(one.prereleases for one in specifier if one.operator != "<")
+
+
 def admitted(
     files: Releases,
     specifiers: Specifiers,
@@ -376,7 +382,7 @@ def admitted(
     found = list(files) if exact else standing(files)
     for text, specifier in specifiers.items():
         found = [version for version in found if admits(text, specifier, version)]
-    named = prereleases != "never" and any(specifier.prereleases for specifier in specifiers.values())
+    named = prereleases != "never" and any(_names_prerelease(one) for one in specifiers.values())
     if named or prereleases == "allow":
         return found
     final = [version for version in found if not version.is_prerelease]

@@ -1,6 +1,6 @@
 """Build a locked wheel again, with the tools that the lock has, where the store does not have it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airlock.core.artifact import Artifact
 from airlock.core.target import Target
@@ -39,6 +39,8 @@ def rebuild(artifact: Artifact, source: Source, tools: tuple[Artifact, ...], nea
     """`tools` are in the store. Raises IntegrityError where the wheel comes out otherwise, FetchError where this machine
     has not what built it."""
     builder = Builder(near=near, toolbox=LockedTools(artifacts=tools))
+    if "source" in artifact.origin or artifact.origin.get("reference") == "git":
+        source = replace(source, version=lambda: artifact.version)
     try:
         target = Target(
             name="build",

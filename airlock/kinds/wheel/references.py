@@ -81,34 +81,41 @@ def _git(requirement: Requirement, url: str) -> Reference:
 
 def _url(requirement: Requirement, url: str) -> Reference:
     parts = urlsplit(url)
-    fragment = _fragment(parts.fragment, ("sha256", "egg"))
+    fragment = _fragment(parts.fragment, ("sha256", "egg", "subdirectory"))
     found = Reference(
         requirement=requirement,
         way="url",
         place=urlunsplit(parts._replace(fragment="")),
         digest=_digest(fragment.get("sha256")),
         revision="",
-        subdirectory="",
+        subdirectory=_subdirectory(fragment.get("subdirectory", "")),
     )
     if not found.file.endswith((".whl", *ARCHIVES)):
         raise ValueError("the address of a wheel (.whl) or a source archive (.tar.gz, .zip) is expected")
-    return found
+    return _checked(found)
 
 
 def _path(requirement: Requirement, url: str) -> Reference:
     parts = urlsplit(url)
-    fragment = _fragment(parts.fragment, ("sha256",))
+    fragment = _fragment(parts.fragment, ("sha256", "subdirectory"))
     path = unquote(parts.path)
     if parts.netloc or not path or PurePosixPath(path).is_absolute():
         raise ValueError("a path is relative to the manifest, so that it means the same on every machine")
-    return Reference(
+    found = Reference(
         requirement=requirement,
         way="path",
         place=str(PurePosixPath(path)),
         digest=_digest(fragment.get("sha256")),
         revision="",
-        subdirectory="",
+        subdirectory=_subdirectory(fragment.get("subdirectory", "")),
     )
+    return _checked(found)
+
+
+def _checked(reference: Reference) -> Reference:
+    if reference.subdirectory and not reference.file.endswith(ARCHIVES):
+        raise ValueError("#subdirectory= is of source archives and git repositories alone")
+    return reference
 
 
 def _fragment(text: str, known: tuple[str, ...]) -> dict[str, str]:

@@ -197,8 +197,9 @@ class Sdists:
         return {name: tuple(versions) for name, versions in found.items()}
 
 
-def stored_source(label: str, file: str, digest: Digest, store: Store) -> Source:
-    return archive_source(label, file, digest, lambda: store.open(digest, file))
+def stored_source(label: str, file: str, digest: Digest, store: Store, subdirectory: str = "") -> Source:
+    source = archive_source(label, file, digest, lambda: store.open(digest, file))
+    return replace(source, subdirectory=subdirectory)
 
 
 def _same(one: Metadata, other: Metadata) -> bool:

@@ -70,6 +70,7 @@ class Attempt:
         self._job, self._conditions = job, conditions
         self._root = job.folder / conditions.folder
         self._tools: tuple[Artifact, ...] | None = None
+        self._told: Mapping[str, str] = {}
         self._environments = 0
         self._python = ""
         for name in ("home", "tmp", "out"):
@@ -85,9 +86,9 @@ class Attempt:
     def _environment(self) -> Path:
         return self._root / f"tools{self._environments}"
 
-    def use(self, tools: Sequence[Artifact]) -> None:
-        """Have exactly these tools in the environment."""
-        wanted = tuple(tools)
+    def use(self, tools: Sequence[Artifact], told: Mapping[str, str]) -> None:
+        """Have exactly these tools in the environment, and these variables besides those of every build."""
+        wanted, self._told = tuple(tools), told
         if self._tools is None or any(tool not in wanted for tool in self._tools):
             self._environments += 1
             self._python = make_environment(self._job.interpreter, self._environment)
@@ -173,6 +174,7 @@ class Attempt:
             "PYTHONHASHSEED": self._conditions.seed,
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **self._told,
         }
 
     def _failure(self, hook: str, found: str) -> ResolutionError:

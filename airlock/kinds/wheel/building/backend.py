@@ -17,6 +17,8 @@ class BuildSystem:
     requires: tuple[str, ...]
     backend: str
     backend_path: tuple[str, ...]
+    dynamic: bool
+    """Whether no version stands in the project's metadata, so that the backend has to find one."""
 
 
 def read_build_system(tree: Path, label: str) -> BuildSystem:
@@ -30,10 +32,13 @@ def read_build_system(tree: Path, label: str) -> BuildSystem:
             raise ResolutionError(label, "is no Python project", hint=hint) from None
     except (ValueError, OSError, RecursionError) as error:
         raise ResolutionError(f"{label}: pyproject.toml", f"cannot be read, {error}") from error
-    return _build_system(document.get("build-system", _LEGACY), f"{label}: pyproject.toml: build-system")
+    project = document.get("project")
+    dynamic = not (isinstance(project, dict) and "version" in project)
+    where = f"{label}: pyproject.toml: build-system"
+    return _build_system(document.get("build-system", _LEGACY), dynamic, where)
 
 
-def _build_system(table: Any, where: str) -> BuildSystem:
+def _build_system(table: Any, dynamic: bool, where: str) -> BuildSystem:
     if not isinstance(table, dict):
         raise ResolutionError(where, "expected a table")
     backend = table.get("build-backend", _LEGACY["build-backend"])
@@ -43,6 +48,7 @@ def _build_system(table: Any, where: str) -> BuildSystem:
         requires=requirements(_texts(table, "requires", where, required=True), f"{where}.requires"),
         backend=backend,
         backend_path=_texts(table, "backend-path", where, required=False),
+        dynamic=dynamic,
     )
 
 

@@ -29,6 +29,7 @@ from airlock.kinds.wheel.building.machine import (
 from airlock.kinds.wheel.building.records import Records
 from airlock.kinds.wheel.building.sandbox import sandbox
 from airlock.kinds.wheel.building.sources import Source, project_root
+from airlock.kinds.wheel.building.versions import variables_of
 from airlock.kinds.wheel.canonical import canonical_wheel, read_metadata
 from airlock.kinds.wheel.section import BUILD_TIMEOUT
 
@@ -133,6 +134,7 @@ class _Work:
         self._folder: TemporaryDirectory[str] | None = None
         self._job: Job | None = None
         self._first: Attempt | None = None
+        self._version: str | None = None
 
     def __enter__(self) -> "_Work":
         return self
@@ -161,18 +163,20 @@ class _Work:
         return self._result(found, again, tools)
 
     def _system(self) -> BuildSystem:
-        key = ("system", self._source.digest)
+        key = ("project", self._source.digest, self._source.subdirectory)
         if (known := self._records.read(*key)) is not None:
             return BuildSystem(
                 requires=tuple(known["requires"]),
                 backend=known["backend"],
                 backend_path=tuple(known["backend-path"]),
+                dynamic=known["dynamic"],
             )
         system = self._opened().system
         record = {
             "requires": list(system.requires),
             "backend": system.backend,
             "backend-path": list(system.backend_path),
+            "dynamic": system.dynamic,
         }
         self._records.write(record, *key)
         return system
@@ -183,10 +187,21 @@ class _Work:
     def _key(self, tools: Tools) -> tuple[object, ...]:
         return (
             self._source.digest,
+            *((self._source.subdirectory,) if self._source.subdirectory else ()),
             self._interpreter.version,
             self._interpreter.minor,
             *(tool.digest for tool in tools.artifacts),
+            *(f"{name}={value}" for name, value in self._told(tools).items()),
         )
+
+    def _told(self, tools: Tools) -> Mapping[str, str]:
+        """Variables that say the version, where a tool would ask version control for it."""
+        if self._source.version is None or not self._system().dynamic:
+            return {}
+        variables = variables_of(tool.name for tool in tools.artifacts)
+        if variables and self._version is None:
+            self._version = self._source.version()
+        return dict.fromkeys(variables, self._version or "")
 
     def _extra(self, tools: Tools) -> tuple[str, ...]:
         key = ("extra", *self._key(tools))
@@ -227,7 +242,7 @@ class _Work:
 
     def _compared(self, found: Mapping[str, Any], tools: Tools) -> Mapping[str, Any]:
         attempt = Attempt(self._opened(), SECOND)
-        attempt.use(tools.artifacts)
+        attempt.use(tools.artifacts, self._told(tools))
         while _clock(self._opened().log) == self._builder.ended.get(self._source.digest):
             time.sleep(_STEP)
         file, raw = attempt.wheel()
@@ -244,7 +259,7 @@ class _Work:
     def _attempt(self, tools: Tools) -> Attempt:
         if self._first is None:
             self._first = Attempt(self._opened(), FIRST)
-        self._first.use(tools.artifacts)
+        self._first.use(tools.artifacts, self._told(tools))
         return self._first
 
     def _opened(self) -> Job:
@@ -265,7 +280,12 @@ class _Work:
         unpacked = folder / "unpacked"
         unpacked.mkdir()
         epoch = self._source.unpack(unpacked)
-        tree = project_root(unpacked)
+        tree = project_root(unpacked) / self._source.subdirectory
+        if not tree.is_dir():
+            raise ResolutionError(
+                self._source.label,
+                f"has no directory {self._source.subdirectory!r}, which #subdirectory= names",
+            )
         slug = "".join(one if one.isalnum() or one in ".-_" else "-" for one in self._source.label)
         log = logs / f"{slug}-{self._interpreter.minor}.log"
         log.write_bytes(b"")

@@ -31,6 +31,11 @@ class Source:
     unpack: Callable[[Path], int]
     """`unpack(directory)` writes the tree into an empty directory, and returns its SOURCE_DATE_EPOCH. Raises
     IntegrityError or UsageError."""
+    subdirectory: str = ""
+    """Of the tree, where the project is not at its top."""
+    version: Callable[[], str] | None = None
+    """What version control would say that the version is (PEP 440), where somebody knows. Asked only where the project's
+    metadata does not have it. May raise FetchError."""
 
 
 def archive_source(label: str, file: str, digest: Digest, opened: Callable[[], BinaryIO]) -> Source:
