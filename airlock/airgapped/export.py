@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import chunks_of, digest_of_stream
@@ -73,11 +74,29 @@ def _paths(entries: list[IndexEntry], directory: Path, where: str) -> list[Path]
     return [directory / name for name in names]
 
 
+def original(bundle: Archive, entry: IndexEntry) -> BinaryIO:
+    """The original of one artifact, at its start, in a file without a name. Raises as `export` does."""
+    check_codecs(entry.artifact, entry.expanded.codecs)
+    out = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
+    try:
+        _rebuild(bundle, entry, out)
+        out.seek(0)
+    except BaseException:
+        out.close()
+        raise
+    return out
+
+
 def _export(bundle: Archive, entry: IndexEntry, path: Path) -> None:
+    with replacing(path) as out:
+        _rebuild(bundle, entry, out)
+
+
+def _rebuild(bundle: Archive, entry: IndexEntry, out: BinaryIO) -> None:
     artifact, expanded = entry.artifact, entry.expanded
     where = f"{bundle.where}: {artifact.label}"
     form = form_named(expanded.form, where)
-    with bundle.open(entry.frame) as frame, replacing(path) as out:
+    with bundle.open(entry.frame) as frame:
         content = opened(frame, expanded.digest, expanded.size, f"{bundle.where}: {entry.frame}")
         rebuild_whole(form, content, out, artifact.size, where)
         if content.read(1):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airlock.airgapped.approvals import NO_APPROVALS, Approvals
+from airlock.airgapped.health import check_programs
 from airlock.airgapped.host import Host, Interpreter, this_host
 from airlock.airgapped.preflight import (
     check_codecs_of,
@@ -186,6 +187,7 @@ def _planned(
     layout = Layout(writer=OnlyCounting())
     place = _place(site, site.next_number(), base)
     lay_out(bundle.contents(None), bundle.index, place, layout, choices.kinds, world.reporter)
+    check_programs(bundle.index.activation, layout.tree, world.environment)
     return layout.tree
 
 
@@ -219,6 +221,7 @@ def _stage(
     frames = _Frames(site=site)
     with closing(frames.kept(bundle.contents(site.path(STATE), layout.labels))) as contents:
         lay_out(contents, bundle.index, place, layout, choices.kinds, world.reporter)
+    check_programs(bundle.index.activation, layout.tree, world.environment)
     site.disk.sync()
     for name in frames.fresh:
         site.disk.rename(name + TEMPORARY, name)

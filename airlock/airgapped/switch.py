@@ -134,7 +134,7 @@ def _unhealthy(act: Act, verdict: Verdict) -> Unhealthy:
     return Unhealthy(
         f"generation {act.after}",
         f"{verdict.what}, and {now}",
-        expected="exit code 0",
+        expected=verdict.expected,
         found=" | ".join(act.detail.splitlines())[-_SHOWN:],
         hint="`airlock history --json` has the end of its output",
     )

@@ -22,6 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--wheels", type=Path, metavar="DIR", help="write every wheel to DIR")
     which.add_argument("--all", type=Path, metavar="DIR", help="write every artifact to DIR")
+    which.add_argument(
+        "--image",
+        metavar="NAME",
+        help="write one image as NAME.oci.tar, an OCI archive that skopeo and podman load",
+    )
     parser.add_argument(
         "--format",
         choices=tuple(NAMES),
@@ -33,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where that file goes (default: beside the wheels, or here)",
+        help="where that file goes, or an image (default: beside the wheels, or here)",
     )
     add_targets(parser)
     parser.add_argument("--json", action="store_true", help="tell the result as JSON")
@@ -45,8 +50,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from airlock.cli.workshop import chosen_targets
     from airlock.errors import UsageError
 
-    if not (arguments.wheels or arguments.all or arguments.format):
-        hint = "--wheels DIR, --all DIR, --format pylock or --format requirements"
+    if not (arguments.wheels or arguments.all or arguments.format or arguments.image):
+        hint = "--wheels DIR, --all DIR, --image NAME, --format pylock or --format requirements"
         raise UsageError("airlock export", "nothing to write is named", hint=hint)
     paths: list[Path] = []
     with opened(arguments.files, session) as (locked, library):
@@ -54,6 +59,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         if arguments.wheels or arguments.all:
             write = _from_bundle if is_bundle(arguments.files) else _from_store
             paths += write(arguments, session, chosen, locked)
+        if arguments.image:
+            from airlock.cli.assemble import assembled
+
+            paths += assembled(arguments, session, chosen, locked)
         if arguments.format:
             paths += _written(arguments, chosen, locked, library)
     if arguments.json:

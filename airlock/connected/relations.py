@@ -3,7 +3,7 @@
 from airlock.core.graph import Graph
 from airlock.core.target import Target
 from airlock.errors import UsageError
-from airlock.kinds import Disagreement, Export, Kind, Library, Locked, NearSide, Newer, Packages
+from airlock.kinds import Disagreement, Export, Kind, Library, Locked, NearSide, Newer, Packages, Watches
 from airlock.kinds.registry import kinds
 
 
@@ -32,7 +32,8 @@ def problems(locked: Locked, library: Library) -> tuple[str, ...]:
 
 
 def newer(locked: Locked, near: NearSide) -> tuple[Newer, ...]:
-    return tuple(found for kind in _packages(locked) for found in kind.newer(locked, near))
+    watching = [kind for kind in kinds() if isinstance(kind, Watches) and _used(kind, locked)]
+    return tuple(found for kind in watching for found in kind.newer(locked, near))
 
 
 def exported(locked: Locked, target: Target, export: Export, library: Library) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 from airlock.core.artifact import Activation, Artifact
 from airlock.core.digest import Digest
@@ -211,7 +211,26 @@ class Activates(Protocol):
 
 
 @runtime_checkable
-class Packages(Protocol):
+class Assembles(Protocol):
+    """What a kind can do besides whose artifacts are parts of something that stock tools take as one file."""
+
+    def assemble(
+        self, name: str, artifacts: Sequence[Artifact], read: Callable[[Artifact], BinaryIO], out: BinaryIO
+    ) -> None:
+        """Write what is called `name`, of everything of this kind that one target gets; always the same bytes. `read` opens
+        the original of an artifact, which was checked. Raises UsageError where nothing is called so, IntegrityError."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """What a kind can do besides where what was pinned may have become something else meanwhile."""
+
+    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
+        """Every pin that could be newer or was withdrawn. Raises FetchError."""
+
+
+@runtime_checkable
+class Packages(Watches, Protocol):
     """What a kind can do besides where its artifacts have versions, need each other, and come from an index."""
 
     def cutoff(
@@ -226,9 +245,6 @@ class Packages(Protocol):
     def problems(self, locked: Locked, library: Library) -> tuple[str, ...]:
         """What keeps the pins from answering the manifest on their targets: a sentence each. Raises FetchError or
         IntegrityError."""
-
-    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
-        """Every pin that could be newer or was withdrawn. Raises FetchError."""
 
     def exported(self, locked: Locked, target: Target, export: Export, library: Library) -> bytes:
         """The pins of one target, in the words of another installer. Raises UsageError or FetchError."""

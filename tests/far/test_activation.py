@@ -72,7 +72,7 @@ def test_a_rollback_activates_again(site: Site, engine: Engine) -> None:
     ("spoilt", "found"),
     [
         ({"command": ("sh", "-c", "echo no room; exit 3")}, "exit code 3 | no room"),
-        ({"command": ("no-such-engine",)}, "no-such-engine: No such file"),
+        ({"command": ("/no/such/engine",)}, "/no/such/engine: No such file"),
         (
             {"reads": "version 9"},
             "read back as something else: expected version 9, found and more | version 2",
@@ -109,3 +109,25 @@ def test_an_interrupted_activation_is_done_again(site: Site, engine: Engine) -> 
     recover(site, WORLD)
     assert engine.taken == ["1", "2", "2"]
     assert site.current() == 2
+
+
+def test_a_program_that_is_missing_is_told_before_anything_is_switched(site: Site, engine: Engine) -> None:
+    put(site, version(1, engine.takes(1)))
+    with pytest.raises(TargetError, match=r"no-such-engine, which hands it on .* is not on PATH"):
+        put(site, version(2, engine.takes(2, command=("no-such-engine",))), later(1))
+    assert [act.act for act in history(site)] == ["install"]
+    assert engine.taken == ["1"]
+    assert not site.path("generations/2").exists() and site.numbers() == (1,)
+
+
+def test_a_program_may_be_the_generations_own(site: Site, engine: Engine) -> None:
+    data = bundle(
+        [
+            file_item("share/version", b"version 1\n"),
+            file_item("bin/own-engine", b"#!/bin/sh\n", mode="0755"),
+        ],
+        activation=(engine.takes(1, reads="and more", command=("own-engine",)),),
+    )
+    engine.holds.write_text("")
+    put(site, TRUST.verified(data))
+    assert site.current() == 1

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from airlock.core.artifact import Activation, Artifact
 from airlock.core.digest import Digest
 from airlock.core.expanded import Member
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
-from airlock.kinds import NearSide, PinRequest, Room
+from airlock.kinds import Locked, NearSide, Newer, PinRequest, Room
 from airlock.kinds.serving import Holding, Offer
 
 
@@ -43,6 +44,18 @@ class ImageKind:
         from airlock.kinds.image.place import place
 
         place(artifact, contents, room)
+
+    def assemble(
+        self, name: str, artifacts: Sequence[Artifact], read: Callable[[Artifact], BinaryIO], out: BinaryIO
+    ) -> None:
+        from airlock.kinds.image.assemble import assemble
+
+        assemble(name, artifacts, read, out)
+
+    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
+        from airlock.kinds.image.newer import newer
+
+        return newer(locked, near)
 
     def activation(self, artifacts: Sequence[Artifact]) -> tuple[Activation, ...]:
         from airlock.kinds.image.place import activation

@@ -23,7 +23,7 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
     if artifact.placement.get("role") == LISTING and "text" in origin:
         near.store.put([origin["text"].encode()], artifact.digest, f"{where}.text")
     elif "reference" in origin:
-        _from_registry(artifact, _reference(origin["reference"], where), manifest, near)
+        _from_registry(artifact, reference_of(artifact), manifest, near)
     elif "path" in origin:
         path = safe_path(origin["path"], f"{where}.path")
         _from_disk(artifact, OnDisk(path=path, tag=origin.get("tag", "")), near)
@@ -31,11 +31,12 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
         raise IntegrityError(where, "neither a reference, a path nor a text")
 
 
-def _reference(text: str, where: str) -> Reference:
+def reference_of(artifact: Artifact) -> Reference:
+    """Raises IntegrityError."""
     try:
-        return parse_reference(text)
+        return parse_reference(artifact.origin["reference"])
     except ValueError as error:
-        raise IntegrityError(f"{where}.reference", str(error)) from error
+        raise IntegrityError(f"{artifact.label}: origin.reference", str(error)) from error
 
 
 def _from_registry(
