@@ -89,8 +89,8 @@ class Document:
 
 
 def parse_document(data: bytes, media_type: str, where: str) -> Document:
-    """`media_type` is what the registry, or whoever refers to it, says of it; empty for what the document says itself. Raises
-    IntegrityError with the place of the fault."""
+    """`media_type` is what the registry, or whoever refers to it, says of it; empty for what the document says itself, or, as
+    OCI's own may say nothing, by what it has. Raises IntegrityError with the place of the fault."""
     fields = Fields(read_json(data, where, MAX_DOCUMENT), where, IntegrityError)
     if (version := fields.integer("schemaVersion")) != 2:
         hint = "push it anew with a current tool" if version == 1 else "update airlock"
@@ -98,7 +98,7 @@ def parse_document(data: bytes, media_type: str, where: str) -> Document:
     said = fields.text("mediaType", "")
     if said and media_type in (*MANIFESTS, *INDEXES) and said != media_type:
         raise fields.fault("mediaType", f"contradicts what it was announced as: {said!r}, not {media_type!r}")
-    kind = said or media_type
+    kind = said or media_type or (OCI_INDEX if "manifests" in fields else OCI_MANIFEST)
     if kind in INDEXES:
         content: Manifest | Index = _index(fields)
     elif kind in MANIFESTS:

@@ -1,0 +1,150 @@
+"""Registries, engines and tools as they are installed: what stock programs make and take."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.manifests import write
+
+NEEDED = ("docker-registry", "skopeo", "umoci", "buildah", "podman", "busybox")
+MISSING = [name for name in NEEDED if shutil.which(name) is None]
+_PATIENCE = 30
+"""Seconds for a registry to start."""
+
+
+def out_of(
+    *command: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        env=os.environ | dict(environment or {}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stderr}{done.stdout}"
+    return done.stdout.strip()
+
+
+@contextmanager
+def running_registry(folder: Path) -> Iterator[str]:
+    """`docker-registry` with an empty storage; gives host and port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = f"""version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder / "data"}}}}}
+http: {{addr: "{host}"}}
+"""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", str(write(folder / "registry.yml", settings))],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_for(f"http://{host}/v2/")
+            yield host
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for(url: str) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with urlopen(url):
+                return
+        except (URLError, OSError):
+            assert time.monotonic() < end, "the registry did not start"
+            time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The storage of podman, buildah and skopeo, in a folder of its own, and how they speak to registries."""
+
+    folder: Path
+    insecure: str = ""
+    """A registry that is spoken to without TLS."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        storage = f"""[storage]
+driver = "vfs"
+graphroot = "{self.folder / "graph"}"
+runroot = "{self.folder / "run"}"
+"""
+        registries = f'[[registry]]\nlocation = "{self.insecure}"\ninsecure = true\n' if self.insecure else ""
+        write(self.folder / ".config/containers/registries.conf", registries)
+        return {
+            "CONTAINERS_STORAGE_CONF": str(write(self.folder / "storage.conf", storage)),
+            "HOME": str(self.folder),
+        }
+
+    def run(self, program: str, *arguments: str) -> str:
+        return out_of(program, *arguments, environment=self.environment)
+
+    def prints(self, image: str, *command: str) -> str:
+        """What a command prints in a container of the image, by podman or, where the kernel keeps it from that, by buildah;
+        never by fetching it."""
+        done = subprocess.run(
+            ["podman", "--cgroup-manager", "cgroupfs", "run", "--rm", "--pull", "never", "--network", "none",
+             "--ulimit", "host", image, *command],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return done.stdout.strip()
+        container = self.run("buildah", "from", "--pull-never", image)
+        try:
+            return self.run("buildah", "run", "--isolation", "chroot", container, *command)
+        finally:
+            self.run("buildah", "rm", container)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A layout that images are made in, by umoci from a busybox root."""
+
+    layout: Path
+
+    def image(self, name: str, *layers: Mapping[str, str], architecture: str = "amd64") -> None:
+        """A root with busybox in it, and a layer for each of these."""
+        if not self.layout.exists():
+            out_of("umoci", "init", "--layout", self.layout)
+        place = f"{self.layout}:{name}"
+        out_of("umoci", "new", "--image", place)
+        root = self.layout.parent / "busybox"
+        if not root.exists():
+            (root / "bin").mkdir(parents=True)
+            shutil.copy(str(shutil.which("busybox")), root / "bin/busybox")
+            (root / "bin/sh").symlink_to("busybox")
+            (root / "bin/cat").symlink_to("busybox")
+        self._insert(place, root)
+        for number, files in enumerate(layers):
+            folder = self.layout.parent / f"{name}-{number}"
+            for path, text in files.items():
+                write(folder / path, text)
+            self._insert(place, folder)
+        out_of("umoci", "config", "--image", place, "--architecture", architecture, "--os", "linux",
+               "--config.cmd", "/bin/sh", "--created", "2026-01-01T00:00:00Z", "--no-history")  # fmt: skip
+
+    @staticmethod
+    def _insert(place: str, folder: Path) -> None:
+        for path in sorted(folder.rglob("*")):
+            os.utime(path, (1_767_225_600, 1_767_225_600), follow_symlinks=False)
+        out_of("umoci", "insert", "--rootless", "--no-history", "--image", place, folder, "/")
