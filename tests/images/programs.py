@@ -1,23 +1,16 @@
-"""Registries, engines and tools as they are installed: what stock programs make and take."""
+"""Engines and tools as they are installed: what stock programs make and take."""
 
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from tests.manifests import write
 
 NEEDED = ("docker-registry", "skopeo", "umoci", "buildah", "podman", "busybox")
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
-_PATIENCE = 30
-"""Seconds for a registry to start."""
 
 
 def out_of(
@@ -33,42 +26,6 @@ def out_of(
     )
     assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stderr}{done.stdout}"
     return done.stdout.strip()
-
-
-@contextmanager
-def running_registry(folder: Path) -> Iterator[str]:
-    """`docker-registry` with an empty storage; gives host and port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
-    settings = f"""version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {folder / "data"}}}}}
-http: {{addr: "{host}"}}
-"""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["docker-registry", "serve", str(write(folder / "registry.yml", settings))],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_for(f"http://{host}/v2/")
-            yield host
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait_for(url: str) -> None:
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            with urlopen(url):
-                return
-        except (URLError, OSError):
-            assert time.monotonic() < end, "the registry did not start"
-            time.sleep(0.05)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from tests.commands import Shell
 from tests.far.bundles import MACHINE, PYTHON
 from tests.images.conftest import named
 from tests.images.factory import REF, index, spelled, write_files
-from tests.images.programs import MISSING, Engine, Workshop, out_of, running_registry
+from tests.images.programs import MISSING, Engine, Workshop, out_of
 from tests.manifests import write
+from tests.registry.real import docker_registry
 from tests.wheel_factory import make_wheel
 
 pytestmark = [
@@ -50,7 +51,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     shop.image("web", {"etc/web": "web\n"})
     shop.image("arm", {"etc/plc": "arm\n"}, architecture="arm64")
     _both(shop.layout)
-    with running_registry(folder) as host:
+    with docker_registry(folder) as host:
         for name, tag in (("plc-1", "plc:1"), ("plc-2", "plc:2"), ("web", "web:1"), ("both", "both:1")):
             target = f"docker://{host}/plant/{tag}"
             out_of("skopeo", "copy", "--all", "--dest-tls-verify=false", f"oci:{shop.layout}:{name}", target)
@@ -201,7 +202,7 @@ def test_an_index_is_known_by_both_digests_to_podman(hub: Hub, plant: Plant) -> 
 def test_a_registry_on_the_far_side_gets_the_image_with_its_digest(
     hub: Hub, plant: Plant, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with running_registry(tmp_path_factory.mktemp("far-registry")) as there:
+    with docker_registry(tmp_path_factory.mktemp("far-registry")) as there:
         name = plant.bundle("1.0", an_image(hub, "both:1", deliver=f'"docker://{there}/plant/plc:now"'))
         engine = Engine(plant.folder / "engine", insecure=there)
         with_network = Shell(directory=plant.folder, environment=engine.environment)
