@@ -4,6 +4,7 @@ This package is the rim: here, and nowhere else, are argv, the environment and t
 """
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -51,6 +52,8 @@ COMMANDS = {
 }
 """Name and summary of each command; `airlock.cli.NAME` has its `configure(parser)` and `run(arguments, session)`."""
 
+_ALLOCATED = 50_000
+"""Values between two looks for cycles: a command makes some hundred thousand that stay until its end, and hardly a cycle."""
 _NEAR_AND_FAR = "The near side has the network: init to sign. The far side has none: verify to history."
 
 
@@ -75,6 +78,7 @@ def _run(arguments: list[str]) -> int:
         _refuse_unknown(arguments)
     parser = _parser(chosen)
     parsed = parser.parse_args(arguments)
+    gc.set_threshold(_ALLOCATED)
     module: ModuleType = importlib.import_module(_module(parsed.command))
     result = module.run(parsed, Session.from_environment(os.environ, quiet=parsed.quiet))
     return int(result or 0)

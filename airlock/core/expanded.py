@@ -22,8 +22,7 @@ REVISION = 5
 """Grows whenever `expand` may write other bytes than before for one original; caches depend on it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """One file inside an artifact. `chunks` end when the next member is asked for."""
 
     name: str

@@ -89,11 +89,12 @@ def check_lzma(encoder: str) -> None:
         )
 
 
-def _sample() -> Iterator[bytes]:
+@cache
+def _sample() -> tuple[bytes, ...]:
     """Some 300 kB that repeat near and far, half a byte of noise each, so that presets differ."""
     lines: list[bytes] = []
     for number in range(6000):
         noise = hashlib.sha256(number.to_bytes(4, "big")).hexdigest().encode()
         far = lines[number * 7 % len(lines)] if lines else b""
         lines.append(b"%d %b %b\n" % (number % 97, noise[: number % 64], far[: number * 31 % 150]))
-        yield lines[-1]
+    return tuple(lines)

@@ -122,11 +122,13 @@ class Reader:
         self._end_of_body(size)
 
     def _end_of_body(self, size: int) -> None:
-        if any(self._exactly(-size % BLOCK)):
+        padding = self._exactly(-size % BLOCK)
+        if padding.count(0) != len(padding):
             raise self.fault("padding is not zero")
 
     def _exactly(self, size: int) -> bytes:
-        data = b""
+        data = self._stream.read(size)
+        self.offset += len(data)
         while len(data) < size:
             chunk = self._stream.read(size - len(data))
             if not chunk:

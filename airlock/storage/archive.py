@@ -220,6 +220,15 @@ class _Window(io.RawIOBase):
         self._position = max(0, base + offset)
         return self._position
 
+    def readall(self) -> bytes:
+        """What is left, in one piece and without a copy."""
+        size = max(0, self._span.size - self._position)
+        with self._lock:
+            self._stream.seek(self._span.offset + self._position)
+            data = self._stream.read(size)
+        self._position += len(data)
+        return data
+
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         view = memoryview(buffer)[: max(0, self._span.size - self._position)]
         with self._lock:

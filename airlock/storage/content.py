@@ -89,7 +89,7 @@ class Content:
             for number, (member, data) in enumerate(self.files):
                 part = iter((data,)) if data is not None else self._part(number, member, fresh)
                 unpacked = member.unpacked and self._unpacked(number, fresh)
-                yield replace(member, chunks=part, unpacked=unpacked)
+                yield member._replace(chunks=part, unpacked=unpacked)
 
     def _part(self, number: int, member: Member, fresh: Iterator[tuple[int, Member]]) -> Iterator[bytes]:
         """`fresh` are the members that it is not behind, by number."""
@@ -193,10 +193,12 @@ def weight_of(expanded: Expanded) -> int:
 
 def content_of(stream: BinaryIO, expanded: Expanded, where: str, scratch: Path | None) -> Content:
     """Decompress a frame and compare its digest. Raises IntegrityError."""
-    if expanded.size <= IN_MEMORY and len(data := stream.read(_MAX_FRAME + 1)) <= _MAX_FRAME:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if expanded.size <= IN_MEMORY and size <= _MAX_FRAME:
+        data = stream.read()
         held = decompress_whole(data, expanded.digest, expanded.size, where)
         return with_files(Content(expanded=expanded, where=where, held=held, frame=_frame_of(data)))
-    stream.seek(0)
     return with_files(
         held_back(decompress(stream, expanded.digest, expanded.size, where), expanded, where, scratch)
     )
@@ -240,8 +242,7 @@ def _files(content: Content, splices: Mapping[str, Splice]) -> "Files | None":
     making, helping = _Making(splices.keys()), list[Future[None]]()
     with ThreadPoolExecutor(1, thread_name_prefix="members") as other:
         for number, member in enumerate(content.members()):
-            bare = replace(
-                member,
+            bare = member._replace(
                 chunks=iter(()),
                 unpacked=member.unpacked and iter(()),
                 earlier=splices.get(member.name),
@@ -259,7 +260,7 @@ def _files(content: Content, splices: Mapping[str, Splice]) -> "Files | None":
     if making.too_much:
         return None
     for number, data in making.made.items():
-        files[number] = (replace(files[number][0], size=len(data)), data)
+        files[number] = (files[number][0]._replace(size=len(data)), data)
     return files
 
 

@@ -186,10 +186,11 @@ def fetched(base: FrameSource, origin: Origin | None, scratch: Path | None) -> B
         return Base(content=io.BytesIO(), origin=None, where=base.where)
     where = f"{base.where}: {frame_name(origin.digest)}"
     with base.open(origin.digest) as frame:
-        if origin.size <= _IN_MEMORY and len(data := frame.read(_IN_MEMORY + 1)) <= _IN_MEMORY:
-            held = io.BytesIO(decompress_whole(data, None, origin.size, where))
-            return Base(content=held, origin=origin, where=where)
+        size = frame.seek(0, io.SEEK_END)
         frame.seek(0)
+        if origin.size <= _IN_MEMORY and size <= _IN_MEMORY:
+            held = io.BytesIO(decompress_whole(frame.read(), None, origin.size, where))
+            return Base(content=held, origin=origin, where=where)
         old = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
         try:
             old.writelines(decompress(frame, None, origin.size, where))

@@ -212,7 +212,7 @@ class LeafNames:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
-        self._folders: set[str] = set()
+        self._folders = {""}
         self._count = 0
 
     def name(self, path: str, slot: Slot) -> str:
@@ -226,16 +226,14 @@ class LeafNames:
 
     def _enter(self, name: str) -> bool:
         """Whether no folder above the name is a leaf. What is a folder once is never a leaf later."""
-        if name.rpartition("/")[0] not in self._folders:
-            parents = _parents(name)
-            if not self._taken.isdisjoint(parents):
+        fresh, folder = [], name.rpartition("/")[0]
+        while folder not in self._folders:
+            if folder in self._taken:
                 return False
-            self._folders.update(parents)
+            fresh.append(folder)
+            folder = folder.rpartition("/")[0]
+        self._folders.update(fresh)
         return True
-
-
-def _parents(name: str) -> list[str]:
-    return [name[:at] for at, character in enumerate(name) if character == "/"]
 
 
 def _safe(folder: str, path: str) -> str:

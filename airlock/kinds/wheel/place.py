@@ -262,7 +262,8 @@ class _Source(WheelSource):
 
     def _is_left_out(self, name: str) -> bool:
         """Byte code, which `installer` refuses to place as it cannot be reviewed, and the name of another installer."""
-        return "__pycache__" in name.split("/")[:-1] or name == f"{self._information.folder}/INSTALLER"
+        cached = "__pycache__/" in name and "__pycache__" in name.split("/")[:-1]
+        return cached or name == f"{self._information.folder}/INSTALLER"
 
     def _record(self, name: str) -> tuple[str, str, str]:
         folder, _, file = name.partition("/")
