@@ -39,7 +39,7 @@ def run(
         process = subprocess.Popen(
             command,
             cwd=generation,
-            env=_environment(generation, environment),
+            env=activated(generation, environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,7 +59,7 @@ def run(
     return Ended(fault=fault, output=tail.text())
 
 
-def _environment(generation: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def activated(generation: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """As an activated virtual environment, without what would lead Python elsewhere."""
     kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     path = os.pathsep.join([str(generation / "bin"), *filter(None, [kept.get("PATH", os.defpath)])])

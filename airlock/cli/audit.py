@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", type=existing, nargs="*", metavar="BUNDLE", help="a bundle, or its volumes, before it ships"
+        "file",
+        nargs="*",
+        metavar="BUNDLE",
+        help="a bundle, or its volumes, before it ships; with --run: the command",
     )
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="in its place: a site, the generation in use"
@@ -56,10 +59,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sarif", type=Path, metavar="FILE", help="write it as SARIF 2.1.0, too")
     parser.add_argument("--json", action="store_true", help="tell the report as JSON")
     parser.add_argument(
+        "--seconds",
+        type=int,
+        metavar="N",
+        help="with --run: end the application after so long (default: when it ends)",
+    )
+    parser.add_argument(
         "--run",
-        nargs=argparse.REMAINDER,
-        metavar="-- COMMAND",
-        help="at a site: run the application without a network, and find what it reaches for",
+        action="store_true",
+        help="at a site: run the application without a network, and find what it reaches for: --run -- COMMAND",
     )
 
 
@@ -90,16 +98,18 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     from airlock.errors import UsageError
 
+    if arguments.run:
+        if not arguments.file or arguments.root is None:
+            hint = "airlock audit --root DIR --run -- COMMAND"
+            raise UsageError("--run", "it runs a command at a site", hint=hint)
+        arguments.command_line, arguments.file = arguments.file, []
     given = [bool(arguments.file), arguments.root is not None, arguments.lock is not None]
     if sum(given) != 1:
         hint = "name a BUNDLE, a site with --root DIR, or a lock with --lock"
         raise UsageError("airlock audit", "expected one thing to audit", found=str(sum(given)), hint=hint)
-    if arguments.run is not None:
-        arguments.run = arguments.run[1:] if arguments.run[:1] == ["--"] else arguments.run
-        if not arguments.run or arguments.root is None:
-            raise UsageError(
-                "--run", "it runs a command at a site", hint="airlock audit --root DIR --run -- COMMAND"
-            )
+    for text in arguments.file:
+        if not Path(text).exists():
+            raise UsageError("airlock audit", f"no such file: {text!r}")
 
 
 def _exit_code(reports: "Sequence[Report]", arguments: argparse.Namespace) -> int:
@@ -135,7 +145,9 @@ def _auditing(arguments: argparse.Namespace, session: Session) -> "Auditing":
 
 
 def _site(arguments: argparse.Namespace, session: Session, site: "Site", auditing: "Auditing") -> "Report":
-    from airlock.airgapped.audit import audit_generation, report_of
+    from dataclasses import replace
+
+    from airlock.airgapped.audit import audit_generation, judged, report_of
     from airlock.airgapped.audit.recorded import keep
     from airlock.airgapped.status import NOTHING_YET
     from airlock.cli.far_side import world_of
@@ -143,15 +155,23 @@ def _site(arguments: argparse.Namespace, session: Session, site: "Site", auditin
 
     if (generation := site.current_generation()) is None:
         raise TargetError(str(site.root), "nothing is installed here", hint=NOTHING_YET)
-    findings = audit_generation(site, generation, auditing)
-    report = report_of("site", site.index(generation.index), findings, session.now(), generation)
+    index = site.index(generation.index)
+    findings, ran = audit_generation(site, generation, auditing), None
+    if arguments.run:
+        from airlock.airgapped.audit.watched import audit_running
+
+        seen, ran = audit_running(
+            site, generation, arguments.command_line, session.environment, arguments.seconds
+        )
+        findings = judged([*findings, *seen], index, auditing)
+    report = replace(report_of("site", index, findings, session.now(), generation), ran=ran)
     keep(site, world_of(session), report)
     return report
 
 
 def _near(arguments: argparse.Namespace, session: Session, auditing: "Auditing") -> "Iterator[Report]":
     if arguments.file:
-        yield _bundle(arguments.file, session, auditing)
+        yield _bundle([Path(text) for text in arguments.file], session, auditing)
     else:
         yield from _locked(arguments, session, auditing)
 

@@ -1,6 +1,7 @@
 """What a binary in the ELF format says it needs (System V ABI, gABI; `.note.dlopen` as systemd's specification has it)."""
 
 import json
+import posixpath
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ class Binary:
     versions: tuple[tuple[str, str], ...]
     """A library and a version of symbols that is needed of it."""
     wishes: tuple[Wish, ...]
+
+    def folders(self, origin: str) -> tuple[str, ...]:
+        """Where it looks for libraries, absolute, for one that lies in the folder `origin`; empty for an empty entry, which
+        means the folder that a program was started in."""
+        expanded = (text.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for text in self.search)
+        return tuple(posixpath.normpath(text) if text else "" for text in expanded)
 
 
 def read_binary(stream: BinaryIO) -> Binary | None:

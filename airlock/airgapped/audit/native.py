@@ -111,7 +111,7 @@ class _Look:
             finding = self._found("native/machine", path, binary.machine, message)
             yield finding if loaded else replace(finding, severity="note")
             return
-        folders = list(self._folders(path, binary))
+        folders = self._folders(path, binary)
         for name in binary.needed:
             yield from self._needed(path, name, folders)
         for wish in binary.wishes:
@@ -122,15 +122,9 @@ class _Look:
             message = f"is started by {binary.loader}, which is not the target's"
             yield self._found("native/interpreter", path, binary.loader, message)
 
-    def _folders(self, path: SafePath, binary: Binary) -> Iterator[str]:
+    def _folders(self, path: SafePath, binary: Binary) -> tuple[str, ...]:
         """Of its search path, absolute, as the tree will lie."""
-        origin = posixpath.join(self.audited.home, posixpath.dirname(path))
-        for text in binary.search:
-            yield (
-                posixpath.normpath(text.replace("${ORIGIN}", origin).replace("$ORIGIN", origin))
-                if text
-                else ""
-            )
+        return binary.folders(posixpath.join(self.audited.home, posixpath.dirname(path)))
 
     def _inside(self, folder: str, name: str) -> bool:
         relative = f"{folder}/{name}".removeprefix(f"{self.audited.home}/")
@@ -147,10 +141,10 @@ class _Look:
             path: entry.target for path, entry in self.audited.tree.items() if isinstance(entry, LinkEntry)
         }
 
-    def _is_there(self, name: str, folders: list[str]) -> bool:
+    def _is_there(self, name: str, folders: tuple[str, ...]) -> bool:
         return name in self._base or any(self._inside(folder, name) for folder in folders if folder)
 
-    def _needed(self, path: SafePath, name: str, folders: list[str]) -> Iterator[Finding]:
+    def _needed(self, path: SafePath, name: str, folders: tuple[str, ...]) -> Iterator[Finding]:
         if any(self._inside(folder, name) for folder in folders if folder):
             return
         if name in self._base:
@@ -168,7 +162,7 @@ class _Look:
         yield replace(finding, evidence=(f"this machine has it as {where}",)) if where else finding
 
     def _wished(
-        self, path: SafePath, names: tuple[str, ...], required: bool, folders: list[str]
+        self, path: SafePath, names: tuple[str, ...], required: bool, folders: tuple[str, ...]
     ) -> Iterator[Finding]:
         if any(self._is_there(name, folders) or name in self._by_name for name in names) or not names:
             return
@@ -190,7 +184,7 @@ class _Look:
                 message = f"looks for libraries in {folder}, which is outside of the generation, where nothing is known to be"
                 yield self._found("native/search-path-stale", path, text, message)
 
-    def _versions(self, path: SafePath, binary: Binary, folders: list[str]) -> Iterator[Finding]:
+    def _versions(self, path: SafePath, binary: Binary, folders: tuple[str, ...]) -> Iterator[Finding]:
         """Only of libraries that come from the base."""
         platform = self.audited.index.target.on
         newest: dict[str, str] = {}

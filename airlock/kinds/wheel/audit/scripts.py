@@ -14,7 +14,7 @@ from airlock.kinds.wheel.audit.wheels import Wheels
 
 _MAX_SCRIPT = 8 << 20
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*t?")
-_SHELLS = frozenset({"sh", "bash", "dash"})
+_SHELLS = frozenset({"sh", "bash", "dash", "env"})
 """What every target's base has."""
 _EXEC = re.compile(r"'''exec' (?:'([^']+)'|\"([^\"]+)\"|(\S+))")
 
