@@ -15,7 +15,7 @@ from airlock.airgapped.health import Verdict, activate, check_health
 from airlock.airgapped.site import CURRENT, FOLDERS, INTENT, TEMPORARY, Site, directory_of, record_of
 from airlock.airgapped.sound import check_sound
 from airlock.core.reporter import Reporter
-from airlock.errors import IntegrityError, TargetError
+from airlock.errors import AirlockError, IntegrityError, TargetError
 from airlock.formats.generation import Generation
 from airlock.formats.journal import Act
 
@@ -121,12 +121,15 @@ def _revert(site: Site, act: Act, world: Surroundings) -> None:
 def _activate_again(site: Site, number: int, world: Surroundings) -> None:
     """What outside the site took up the generation that failed takes up this one. A failure of that is told: there is nothing
     better left to go back to."""
-    activations = site.index(site.generation(number).index).activation
+    try:
+        activations = site.index(site.generation(number).index).activation
+    except (AirlockError, OSError) as error:
+        world.reporter.warn(f"generation {number} is in use again, but nothing of it was activated: {error}")
+        return
     verdict = activate(activations, site.path(directory_of(number)), world.environment, world.reporter)
     if not verdict.healthy:
-        world.reporter.warn(
-            f"generation {number} is in use again, but {verdict.what}: {verdict.detail[-_SHOWN:]}"
-        )
+        told = " | ".join(verdict.detail.splitlines())[-_SHOWN:]
+        world.reporter.warn(f"generation {number} is in use again, but {verdict.what}: {told}")
 
 
 def _unhealthy(act: Act, verdict: Verdict) -> Unhealthy:

@@ -29,6 +29,7 @@ STEP = 1 << 16
 """Bytes that are passed on at a time; what of a download broke off within them is fetched again."""
 CONNECTIONS = 24
 REDIRECTS = 10
+_TOKEN_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ class Sessions:
     def _token(self, request: TokenRequest) -> bytes:
         """The answer of the service that gives tokens. Raises FetchError."""
         sent = Sent(method="POST", form=request.form) if request.form is not None else _GET
-        with closing(self._send(request.url, {}, basic(request.login), 0, sent)) as response:
+        with closing(self._send(request.url, {}, basic(request.login), _TOKEN_ATTEMPTS, sent)) as response:
             if response.status_code != 200:
                 raise refused(request.url, response.status_code)
             return b"".join(limited(self.body(response), response.url, MAX_TOKEN))

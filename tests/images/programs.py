@@ -53,24 +53,22 @@ runroot = "{self.folder / "run"}"
     def run(self, program: str, *arguments: str) -> str:
         return out_of(program, *arguments, environment=self.environment)
 
-    def prints(self, image: str, *command: str) -> str:
-        """What a command prints in a container of the image, by podman or, where the kernel keeps it from that, by buildah;
-        never by fetching it."""
-        done = subprocess.run(
-            ["podman", "--cgroup-manager", "cgroupfs", "run", "--rm", "--pull", "never", "--network", "none",
-             "--ulimit", "host", image, *command],
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-        if done.returncode == 0:
-            return done.stdout.strip()
+    def has_line(self, image: str, path: str, line: str) -> bool:
+        """Whether a file has that line, as a program in a container of the image sees it; the image is never fetched. Run by
+        podman, or, where the kernel keeps it from that, by buildah, which loses output at times but no exit code."""
+        command = ("busybox", "grep", "-qx", line, path)
+        flags = ("--rm", "--pull", "never", "--network", "none", "--ulimit", "host")
+        if self._code("podman", "--cgroup-manager", "cgroupfs", "run", *flags, image, *command) == 0:
+            return True
         container = self.run("buildah", "from", "--pull-never", image)
         try:
-            return self.run("buildah", "run", "--isolation", "chroot", container, *command)
+            return self._code("buildah", "run", "--isolation", "chroot", container, *command) == 0
         finally:
             self.run("buildah", "rm", container)
+
+    def _code(self, *command: str) -> int:
+        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, check=False)
+        return done.returncode
 
 
 @dataclass(frozen=True)
