@@ -14,6 +14,7 @@ from tests.bench import report
 from tests.bench.bundle import Bundles
 from tests.bench.corpora import Corpus, corpus_between, corpus_named, names
 from tests.bench.delta import FORMS, Plan, artifacts_of, measure_change
+from tests.bench.floor import Floors
 from tests.bench.install import Installs
 from tests.bench.media import Discs
 from tests.bench.ours import Project
@@ -66,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
         "bundle", parents=[shared], help="bundles, installs, updates, verifying, discs"
     )
     bundle.add_argument("of", nargs="*", default=["design"], metavar="CORPUS | OLD NEW")
-    bundle.add_argument("--parts", default="bundle,install,verify,media", help="some of these (default: all)")
+    bundle.add_argument(
+        "--parts", default="bundle,install,floor,verify,media", help="some of these (default: all)"
+    )
     bundle.set_defaults(run=run_bundle)
     fetch = commands.add_parser("fetch", parents=[shared], help="lock and download alone, for runs to come")
     fetch.add_argument("of", nargs="+", metavar="CORPUS | OLD NEW")
@@ -172,11 +175,13 @@ def measure_bundle(project: Project, parts: list[str], rounds: int) -> Iterator[
     steps: list[Step] = []
     if "bundle" in parts:
         steps += Bundles(project=project, work=work).steps()
-    if {"install", "verify"} & set(parts):
+    if {"install", "verify", "floor"} & set(parts):
         project.build()
     if "install" in parts:
         project.make_delta()
         steps += Installs(project=project, work=work).steps()
+    if "floor" in parts:
+        steps += Floors(project=project).steps()
     if "verify" in parts:
         steps += Verifies(project=project, work=work).steps()
     if "media" in parts:

@@ -1,5 +1,6 @@
 """airlock, run as the program it is: locks, bundles, keys, deltas, for one change."""
 
+import compileall
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import airlock
 from tests.bench.corpora import Change, Corpus, Pin, locked, only
 from tests.bench.measure import Cost, cost_of
 from tests.bench.sizes import link, sha256_of
@@ -79,6 +81,7 @@ class Project:
     def prepare(self, at_hand: Path | None, *, relock: bool) -> None:
         """Lock both sides and bring the wheels; keeps what an earlier run has left."""
         self.place.mkdir(parents=True, exist_ok=True)
+        compileall.compile_dir(Path(airlock.__file__).parent, quiet=1)  # as what installs airlock does
         for side in SIDES:
             if relock or not self.lock_path(side).exists():
                 self._lock(side, getattr(self.change, side))

@@ -1,10 +1,10 @@
 """One thing that several tools do, in alternating runs, so that noise meets them all."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tests.bench.measure import Cost, median_cost
 from tests.bench.report import Measured
@@ -18,7 +18,8 @@ class Done:
 
 
 Runner = Callable[[Path], Done]
-"""Called with a fresh folder, which is removed afterwards."""
+"""Called with a fresh folder, which stays until nothing more is measured: where a tree was just removed, ext4 looks long for
+inodes to give to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +44,7 @@ def run(step: Step, rounds: int, work: Path) -> Iterator[Measured]:
 
 
 def _fresh(runner: Runner, work: Path) -> Done:
-    place = work / "round"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    done = runner(place)
-    shutil.rmtree(place)
-    return done
+    return runner(Path(mkdtemp(dir=work)))
 
 
 def _measured(step: str, tool: str, runner: Runner | str, found: list[Done]) -> Measured:
