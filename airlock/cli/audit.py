@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airlock.airgapped.audit import Auditing
     from airlock.airgapped.site import Site
     from airlock.formats.findings import Report
+    from airlock.formats.index import BundleIndex
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -126,14 +127,18 @@ def _exit_code(reports: "Sequence[Report]", arguments: argparse.Namespace) -> in
 def _auditing(arguments: argparse.Namespace, session: Session) -> "Auditing":
     from airlock.airgapped.audit import Auditing
     from airlock.airgapped.audit.native import Machine
+    from airlock.errors import UsageError
     from airlock.formats.findings import Baseline, parse_report
     from airlock.kinds.registry import kind_named
     from airlock.storage.libraries import library_at
 
-    baseline = Baseline()
+    baseline, far = Baseline(), arguments.root is not None
     if arguments.baseline:
-        baseline = Baseline.of(parse_report(arguments.baseline.read_bytes(), str(arguments.baseline)))
-    far = arguments.root is not None
+        earlier = parse_report(arguments.baseline.read_bytes(), str(arguments.baseline))
+        if far and earlier.subject != "site":
+            hint = "write one here with `airlock audit --root DIR -o FILE`"
+            raise UsageError("--baseline", "what the sender's side found does not count at a site", hint=hint)
+        baseline = Baseline.of(earlier)
     return Auditing(
         kinds=kind_named,
         reporter=session.reporter,
@@ -165,18 +170,36 @@ def _site(arguments: argparse.Namespace, session: Session, site: "Site", auditin
         )
         findings = judged([*findings, *seen], index, auditing)
     report = replace(report_of("site", index, findings, session.now(), generation), ran=ran)
+    report = _advised(report, index, arguments, auditing)
     keep(site, world_of(session), report)
     return report
 
 
 def _near(arguments: argparse.Namespace, session: Session, auditing: "Auditing") -> "Iterator[Report]":
     if arguments.file:
-        yield _bundle([Path(text) for text in arguments.file], session, auditing)
+        yield _bundle(arguments, session, auditing)
     else:
         yield from _locked(arguments, session, auditing)
 
 
-def _bundle(paths: Sequence[Path], session: Session, auditing: "Auditing") -> "Report":
+def _advised(
+    report: "Report", index: "BundleIndex", arguments: argparse.Namespace, auditing: "Auditing"
+) -> "Report":
+    """With what the database of advisories that was carried here says, if there is one."""
+    if arguments.osv is None:
+        return report
+    from dataclasses import replace
+
+    from airlock.airgapped.audit import judged
+    from airlock.airgapped.audit.advisories import advisory_findings
+
+    findings, database = advisory_findings(arguments.osv, index, auditing.kinds)
+    return replace(
+        report, findings=judged([*report.findings, *findings], index, auditing), advisories=database
+    )
+
+
+def _bundle(arguments: argparse.Namespace, session: Session, auditing: "Auditing") -> "Report":
     from dataclasses import replace
 
     from airlock.airgapped.audit import audit_bundle, report_of
@@ -186,13 +209,13 @@ def _bundle(paths: Sequence[Path], session: Session, auditing: "Auditing") -> "R
     from airlock.formats.index import index_digest
     from airlock.storage.content import BundleSupply
 
-    with carried(paths, session.reporter) as file:
+    with carried([Path(text) for text in arguments.file], session.reporter) as file:
         archive = opened_archive(file, delta=False)
         index = read_index(archive)
         forms = tuple({entry.expanded.digest: entry.expanded for entry in index.entries}.values())
         findings = audit_bundle(index, BundleSupply(archive).contents(forms, None), auditing)
-    report = report_of("bundle", index, findings, session.now())
-    return replace(report, index=index_digest(index))
+    report = replace(report_of("bundle", index, findings, session.now()), index=index_digest(index))
+    return _advised(report, index, arguments, auditing)
 
 
 def _locked(arguments: argparse.Namespace, session: Session, auditing: "Auditing") -> "Iterator[Report]":
@@ -209,7 +232,7 @@ def _locked(arguments: argparse.Namespace, session: Session, auditing: "Auditing
         index = bundle_index(lockfile, target, frames)
         files = {frame.expanded: frame.path for frame in frames}
         findings = audit_bundle(index, frames_of(files, arguments.lock.name), auditing)
-        yield report_of("lock", index, findings, session.now())
+        yield _advised(report_of("lock", index, findings, session.now()), index, arguments, auditing)
 
 
 def _write(arguments: argparse.Namespace, reports: "Sequence[Report]") -> None:

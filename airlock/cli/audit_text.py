@@ -19,6 +19,9 @@ def tell(report: "Report", least: "Severity") -> None:
         elif one.standing == "excepted":
             print(f"  excepted {one.rule}  {_place(one)}: {one.message}")
             print(f"             because {one.reason}")
+    if base := report.advisories:
+        age = base.modified or "an unknown date"
+        print(f"  advisories of {base.file}: {base.records} records, the newest of {age}, {base.digest}")
     if report.ran:
         print(f"  {' '.join(report.ran.command)} ended with exit code {report.ran.exit_code}")
         print(f"  watched with {', '.join(report.ran.means)}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from airlock.core.paths import SafePath
 from airlock.core.tree import FileEntry, Tree
@@ -50,6 +50,29 @@ class Audits(Protocol):
     def audit(self, audited: Audited) -> Iterator[Finding]:
         """Every dependency of its artifacts that the index does not name, and whatever else of the tree only this kind
         understands. Runs nothing. Raises OSError."""
+
+
+@runtime_checkable
+class Advised(Protocol):
+    """What a kind can do besides whose artifacts databases of vulnerabilities know."""
+
+    @property
+    def ecosystem(self) -> str:
+        """As the OSV schema names it."""
+
+    def normal_name(self, name: str) -> str:
+        """One spelling of a name of a package there."""
+
+    def order(self, version: str) -> Any:
+        """What compares as the versions of the ecosystem do. Raises ValueError for what is none."""
+
+
+@runtime_checkable
+class Supplies(Protocol):
+    """What a kind can do besides whose artifacts are put onto the system itself, outside of the generation."""
+
+    def supplied(self, audited: Audited) -> frozenset[str]:
+        """File names of the shared libraries that they bring there. Raises OSError."""
 
 
 @runtime_checkable

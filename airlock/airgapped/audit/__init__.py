@@ -5,7 +5,7 @@ is decided elsewhere.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from airlock.formats.exceptions import except_from
 from airlock.formats.findings import Baseline, Finding, Report, ordered
 from airlock.formats.generation import Generation
 from airlock.formats.index import BundleIndex
-from airlock.kinds.audited import Audited, Audits, Edited
+from airlock.kinds.audited import Audited, Audits, Edited, Supplies
 from airlock.storage.content import Content
 from airlock.storage.disk import RealDisk
 from airlock.storage.regular import open_regular
@@ -32,12 +32,6 @@ from airlock.storage.tree_scan import Scan, scan
 
 _HEAD = 64
 """Bytes of a file that are enough to tell what it is."""
-More = Callable[[BundleIndex], Iterator[Finding]]
-"""Findings that rest on the index alone, such as advisories."""
-
-
-def _none(index: BundleIndex) -> Iterator[Finding]:
-    return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +47,6 @@ class Auditing:
     baseline: Baseline = field(default_factory=Baseline)
     with_exceptions: bool = True
     """Whether what the signed index excepts is marked so."""
-    more: More = _none
 
 
 def audit_generation(site: Site, generation: Generation, auditing: Auditing) -> tuple[Finding, ...]:
@@ -137,9 +130,9 @@ def _used(audited: Audited, auditing: Auditing) -> Iterator[Finding]:
         if isinstance(kind, Audits):
             yield from kind.audit(audited)
     whole = {one.label for one in artifacts if not kinds[one.kind].opens(one)}
-    yield from native_findings(audited, auditing.machine)
+    supplied = [kind.supplied(audited) for kind in kinds.values() if isinstance(kind, Supplies)]
+    yield from native_findings(audited, auditing.machine, frozenset().union(*supplied))
     yield from network_findings(audited, whole.__contains__)
-    yield from auditing.more(audited.index)
 
 
 @contextmanager

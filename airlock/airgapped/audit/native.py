@@ -58,15 +58,18 @@ class Machine:
     is_folder: Exists
 
 
-def native_findings(audited: Audited, machine: Machine | None) -> Iterator[Finding]:
-    """`machine` is None where the audit runs on another than the target."""
+def native_findings(
+    audited: Audited, machine: Machine | None, supplied: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """`machine` is None where the audit runs on another than the target; `supplied` are libraries that locked artifacts put
+    onto the system."""
     platform = audited.index.target.on
     if not platform.is_linux:
         message = f"binaries for {audited.index.target.platform} are not looked into"
         yield found("native/not-audited", message, name=audited.index.target.platform)
         return
     binaries = dict(_binaries(audited))
-    look = _Look(audited=audited, binaries=binaries, machine=machine)
+    look = _Look(audited=audited, binaries=binaries, machine=machine, supplied=supplied)
     yield from _grouped(finding for path, binary in binaries.items() for finding in look.at(path, binary))
     yield from _vendored(audited, binaries)
 
@@ -89,10 +92,11 @@ class _Look:
     audited: Audited
     binaries: Mapping[SafePath, Binary]
     machine: Machine | None
+    supplied: frozenset[str]
 
     @cached_property
     def _base(self) -> frozenset[str]:
-        return base_libraries(self.audited.index.target.on)
+        return base_libraries(self.audited.index.target.on) | self.supplied
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[SafePath]]:

@@ -11,6 +11,7 @@ from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
 from airlock.kinds import NearSide, PinRequest, Room
+from airlock.kinds.audited import Audited
 
 
 class DebKind:
@@ -33,6 +34,11 @@ class DebKind:
         from airlock.kinds.deb.obtain import obtain
 
         obtain(artifact, manifest, near)
+
+    def supplied(self, audited: Audited) -> frozenset[str]:
+        from airlock.kinds.deb.supplied import supplied_libraries
+
+        return supplied_libraries(audited)
 
     def opens(self, artifact: Artifact) -> bool:
         from airlock.kinds.deb.rows import is_unpacked

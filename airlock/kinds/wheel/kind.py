@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from airlock.core.artifact import Artifact
 from airlock.core.canonical_json import dumps
@@ -121,6 +122,20 @@ class WheelKind:
         from airlock.kinds.wheel.serving import served
 
         return served(holdings)
+
+    @property
+    def ecosystem(self) -> str:
+        return "PyPI"
+
+    def normal_name(self, name: str) -> str:
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(name)
+
+    def order(self, version: str) -> Any:
+        from packaging.version import Version
+
+        return Version(version)
 
     def audit(self, audited: Audited) -> Iterator[Finding]:
         from airlock.kinds.wheel.audit import audit_wheels
