@@ -140,8 +140,8 @@ def _delta(archive: Archive, size: int, sizes: bool) -> Summary:
         )
         if sizes and isinstance(row, Keep):
             line = replace(line, compressed=0)
-        if isinstance(row, Patch) and row.base:
-            line = replace(line, bases=(row.base.label,))
+        if isinstance(row, Patch):
+            line = replace(line, bases=tuple(origin.label for origin in row.bases))
         lines.append(line)
     return _summary("delta", archive, (delta.index, delta.rows.new), size, tuple(lines), delta.rows)
 

@@ -92,7 +92,7 @@ class DeltaSupply:
             bases: list[Base] = []
 
             def prepare() -> None:
-                bases.append(fetched(self.base, row.base, scratch))
+                bases.append(fetched(self.base, row.bases, scratch))
                 stack.enter_context(bases[0].content)
 
             with turn(prepare):
@@ -104,8 +104,8 @@ class DeltaSupply:
 
 
 def _splices(base: Base, content: Content) -> Mapping[str, Splice]:
-    """The base is looked into, so what it is must be known for certain. Raises IntegrityError."""
-    if base.origin is None or not content.expanded.file_codecs:
+    """The base is looked into, so what it is must be known for certain; of several, none is. Raises IntegrityError."""
+    if len(base.origins) != 1 or not content.expanded.file_codecs:
         return NO_SPLICES
     base.check()
     return splices_from(base.content, content)

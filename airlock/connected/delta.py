@@ -3,16 +3,18 @@
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from airlock.connected.build import Workshop, bundle_index, make_frames
+from airlock.connected.relatives import Relatives
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, chunks_of, digest_of
+from airlock.core.pieces import Base, Piece, pieces_of
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import MEMBER, DeltaIndex, Full, Keep, Origin, Patch, Row, write_delta_index
 from airlock.formats.index import INDEX, BundleIndex, IndexEntry, frame_name, index_digest, write_index
@@ -72,10 +74,9 @@ def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[s
     """Write the delta to `path`, atomically, with the `trust/` members of the signed new bundle, if any. Raises
     IntegrityError where a cached frame is damaged."""
     data = write_index(new.index)
-    rows = tuple(_rows(old, new))
-    index = DeltaIndex(base_project=old.index.project, base=old.digest, new=digest_of(data), rows=rows)
     with ExitStack() as stack:
-        streams = _patches(old, new, [row for row in rows if isinstance(row, Patch)], workshop, stack)
+        rows, streams = _described(old, new, tuple(_rows(old, new)), workshop, stack)
+        index = DeltaIndex(base_project=old.index.project, base=old.digest, new=digest_of(data), rows=rows)
         with replacing(path) as out:
             writer = ArchiveWriter(out)
             writer.add_bytes(MEMBER, write_delta_index(index))
@@ -137,50 +138,113 @@ def _row(entry: IndexEntry, before: IndexEntry | None, old: Side) -> Row:
     if digest in old.frames:
         return Keep(digest=digest)
     if before:
-        base = before.expanded
-        origin = Origin(digest=base.digest, size=base.size, label=before.artifact.label)
-        return Patch(digest=digest, base=origin)
-    return Patch(digest=digest, base=None) if entry.expanded.size <= MAX_LITERAL else Full(digest=digest)
+        return Patch(digest=digest, base=_origin(before))
+    return Patch(digest=digest, base=None)
 
 
-def _patches(
-    old: Side, new: Side, rows: Sequence[Patch], workshop: Workshop, stack: ExitStack
-) -> dict[str, BinaryIO]:
-    """The compressed streams. Threads pay: bsdiff4, lzma and zstd release the GIL."""
-    if not rows:
-        return {}
+def _origin(entry: IndexEntry) -> Origin:
+    return Origin(digest=entry.expanded.digest, size=entry.expanded.size, label=entry.artifact.label)
+
+
+def _described(
+    old: Side, new: Side, rows: Sequence[Row], workshop: Workshop, stack: ExitStack
+) -> tuple[tuple[Row, ...], dict[str, BinaryIO]]:
+    """The rows as they turned out, and the compressed streams. Threads pay: bsdiff4, lzma and zstd release the GIL."""
+    if not any(isinstance(row, Patch) for row in rows):
+        return tuple(rows), {}
     scratch = workshop.cache / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     task = "Comparing versions"
-    workshop.reporter.start(task, sum(new.frames[row.digest].expanded.size for row in rows))
+    workshop.reporter.start(task, sum(_size_of(new, row) for row in rows))
 
     def temporary() -> BinaryIO:
         return stack.enter_context(tempfile.TemporaryFile(dir=scratch))
 
-    files = {row.digest: {name: temporary() for name in STREAMS} for row in rows}
+    files = {row.digest: {name: temporary() for name in STREAMS} for row in rows if isinstance(row, Patch)}
+    describer = _Describer(old, new, scratch)
 
-    def describe(row: Patch) -> None:
-        with tempfile.TemporaryFile(dir=scratch) as base, tempfile.TemporaryFile(dir=scratch) as content:
-            size = _unpack(old.frames[row.base.digest], base) if row.base else 0
-            expanded = _unpack(new.frames[row.digest], content)
-            make_patch(base if row.base else None, size, content, expanded, Streams(files[row.digest]))
-        workshop.reporter.advance(task, expanded)
+    def describe(row: Patch) -> tuple[Digest, Patch | Full]:
+        found = describer.describe(row, Streams(files[row.digest]))
+        workshop.reporter.advance(task, _size_of(new, row))
+        return row.digest, found
 
     def size_of(name: str) -> int:
-        return sum(files[row.digest][name].seek(0, 2) for row in rows)
+        return sum(streams[name].seek(0, 2) for streams in files.values())
 
     def join(name: str) -> tuple[str, BinaryIO]:
         out = temporary()
-        for chunk in packed(_joined(files[row.digest][name] for row in rows), size_of(name)):
+        for chunk in packed(_joined(streams[name] for streams in files.values()), size_of(name)):
             out.write(chunk)
         return name, out
 
-    largest = sorted(rows, key=lambda row: (-new.frames[row.digest].expanded.size, row.digest))
+    patches = [row for row in rows if isinstance(row, Patch)]
+    largest = sorted(patches, key=lambda row: (-_size_of(new, row), row.digest))
     with ThreadPoolExecutor(max_workers=workshop.jobs) as pool:
-        list(pool.map(describe, largest))
+        described = dict(pool.map(describe, largest))
         streams = dict(pool.map(join, sorted(filter(size_of, STREAMS), key=size_of, reverse=True)))
     workshop.reporter.finish(task)
-    return {name: streams[name] for name in STREAMS if name in streams}
+    return (
+        tuple(described.get(row.digest, row) for row in rows),
+        {name: streams[name] for name in STREAMS if name in streams},
+    )
+
+
+def _size_of(side: Side, row: Row) -> int:
+    return side.frames[row.digest].expanded.size if isinstance(row, Patch) else 0
+
+
+class _Describer:
+    """Writes how one expanded form follows from those of the old version."""
+
+    def __init__(self, old: Side, new: Side, scratch: Path) -> None:
+        self._old, self._new, self._scratch = old, new, scratch
+        self._origins = {entry.expanded.digest: _origin(entry) for entry in reversed(old.index.entries)}
+        self._relatives = Relatives(sorted(self._origins), self._opened)
+
+    @contextmanager
+    def _opened(self, form: Digest) -> Iterator[tuple[BinaryIO, int]]:
+        with tempfile.TemporaryFile(dir=self._scratch) as stream:
+            yield stream, _unpack(self._old.frames[form], stream)
+
+    def describe(self, row: Patch, streams: Streams) -> Patch | Full:
+        """Full where it is large and there is nothing like it."""
+        with (
+            tempfile.TemporaryFile(dir=self._scratch) as stream,
+            tempfile.TemporaryFile(dir=self._scratch) as content,
+        ):
+            size = _unpack(self._new.frames[row.digest], content)
+            row, base = self._based(row, stream, content, size)
+            if not row.bases and size > MAX_LITERAL:
+                return Full(digest=row.digest)
+            make_patch(base, content, size, streams)
+        return row
+
+    def _based(self, row: Patch, stream: BinaryIO, content: BinaryIO, size: int) -> tuple[Patch, Base]:
+        """The row with all that it starts from, which is written to `stream`."""
+        base = self._unpacked(row.bases, stream)
+        pieces = pieces_of(content, 0, size)
+        strangers = base.strangers(content, pieces)
+        more = [
+            form for form in self._relatives.of(content, strangers) if form != (row.base and row.base.digest)
+        ]
+        if not more:
+            return row, base
+        first = row.bases if _useful(pieces, strangers) else ()
+        bases = (*first, *(self._origins[form] for form in more))
+        return Patch(digest=row.digest, base=bases[0], more=bases[1:]), self._unpacked(bases, stream)
+
+    def _unpacked(self, bases: Sequence[Origin], stream: BinaryIO) -> Base:
+        stream.seek(0)
+        stream.truncate()
+        for origin in bases:
+            _unpack(self._old.frames[origin.digest], stream)
+        return Base(stream, [origin.size for origin in bases])
+
+
+def _useful(pieces: Sequence[Piece], strangers: Sequence[Piece]) -> bool:
+    """Whether a base knows more of the pieces than those that every form has."""
+    known = {piece.name for piece in pieces if not piece.is_header} - {piece.name for piece in strangers}
+    return not known <= {"recipe.json", "structure", "corrections"}
 
 
 def _joined(files: Iterable[BinaryIO]) -> Iterator[bytes]:

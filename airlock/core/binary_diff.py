@@ -43,19 +43,18 @@ class Streams:
         self.files[stream].write(b"".join(map(leb128, numbers)))
 
 
-def make_patch(base: BinaryIO | None, base_size: int, new: BinaryIO, size: int, streams: Streams) -> None:
-    """Write the operations that make `new` of `base`; with no base, all of it is literal."""
-    old = Base(base, base_size)
+def make_patch(base: Base, new: BinaryIO, size: int, streams: Streams) -> None:
+    """Write the operations that make `new` of `base`; with an empty base, all of it is literal."""
     program = _Program(streams)
-    for piece in pieces_of(new, size):
-        same = old.same(new, piece)
+    for piece in pieces_of(new, 0, size):
+        same = base.same(new, piece)
         if same:
             program.copy(same.start, same.size)
             continue
-        alike = old.alike(piece)
+        alike = base.alike(piece)
         for start, stop, window in _windows(piece, alike):
             content = _read(new, start, stop)
-            _describe(program, content, old.stream, window)
+            _describe(program, content, base.stream, window)
     program.flush()
 
 

@@ -6,14 +6,15 @@ there and whole. What is restored must be what the new index names.
 
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from airlock.core.binary_delta import STREAMS, apply_patch
 from airlock.core.canonical_json import MAX_SIZE
-from airlock.core.digest import Digest, Hasher, digest_of, digest_of_stream
+from airlock.core.digest import Digest, Hasher, digest_of
+from airlock.core.forms.sized import section
 from airlock.errors import IntegrityError
 from airlock.formats.delta_index import (
     MEMBER,
@@ -151,19 +152,26 @@ class Base:
     """What a patch starts from. Only what the patch makes of it is compared with a digest at once: that tells a wrong base too."""
 
     content: BinaryIO
-    origin: Origin | None
+    """Of all origins, one behind the other."""
+    origins: Sequence[Origin]
     where: str
+    """Whose frames they are."""
 
     def check(self) -> None:
-        """Raises IntegrityError where it is not what the row names."""
-        if self.origin is None:
-            return
-        self.content.seek(0)
-        found, _ = digest_of_stream(self.content)
-        if found != self.origin.digest:
-            raise IntegrityError(
-                self.where, "content does not match its digest", expected=self.origin.digest, found=found
-            )
+        """Raises IntegrityError where one is not what the row names."""
+        start = 0
+        for origin in self.origins:
+            where, hasher = f"{self.where}: {frame_name(origin.digest)}", Hasher()
+            for chunk in section(self.content, start, origin.size, where):
+                hasher.update(chunk)
+            if hasher.digest != origin.digest:
+                raise IntegrityError(
+                    where,
+                    "content does not match its digest",
+                    expected=origin.digest,
+                    found=hasher.digest,
+                )
+            start += origin.size
 
 
 def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[Patch, Iterator[bytes]]]:
@@ -172,32 +180,43 @@ def restored(base: FrameSource, delta: Delta, scratch: Path) -> Iterator[tuple[P
     patches = [row for row in delta.rows.rows if isinstance(row, Patch)]
     streams = open_streams(delta.archive) if patches else {}
     for row in patches:
-        old = fetched(base, row.base, scratch)
+        old = fetched(base, row.bases, scratch)
         with old.content:
             yield row, patched(delta, row, old, streams)
     for stream in streams.values():
         stream.finish()
 
 
-def fetched(base: FrameSource, origin: Origin | None, scratch: Path | None) -> Base:
+def fetched(base: FrameSource, origins: Sequence[Origin], scratch: Path | None) -> Base:
     """What a patch starts from: in memory, or in a file below `scratch` where that would be too much. Raises IntegrityError
     for a frame that is damaged, or not of the size that the row names."""
-    if origin is None:
-        return Base(content=io.BytesIO(), origin=None, where=base.where)
-    where = f"{base.where}: {frame_name(origin.digest)}"
+    if len(origins) == 1 and (held := _held(base, origins[0])):
+        return Base(content=held, origins=origins, where=base.where)
+    old = cast("BinaryIO", tempfile.TemporaryFile(dir=scratch) if origins else io.BytesIO())  # noqa: SIM115
+    try:
+        for origin in origins:
+            with base.open(origin.digest) as frame:
+                where = f"{base.where}: {frame_name(origin.digest)}"
+                old.writelines(decompress(frame, None, origin.size, where))
+    except BaseException:
+        old.close()
+        raise
+    return Base(content=old, origins=origins, where=base.where)
+
+
+def _held(base: FrameSource, origin: Origin) -> io.BytesIO | None:
+    """None where it is too large for memory."""
+    if origin.size > _IN_MEMORY:
+        return None
     with base.open(origin.digest) as frame:
         size = frame.seek(0, io.SEEK_END)
         frame.seek(0)
-        if origin.size <= _IN_MEMORY and size <= _IN_MEMORY:
-            held = io.BytesIO(decompress_whole(frame.read(), None, origin.size, where))
-            return Base(content=held, origin=origin, where=where)
-        old = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
-        try:
-            old.writelines(decompress(frame, None, origin.size, where))
-        except BaseException:
-            old.close()
-            raise
-    return Base(content=cast("BinaryIO", old), origin=origin, where=where)
+        where = f"{base.where}: {frame_name(origin.digest)}"
+        return (
+            io.BytesIO(decompress_whole(frame.read(), None, origin.size, where))
+            if size <= _IN_MEMORY
+            else None
+        )
 
 
 def patched(delta: Delta, row: Patch, old: Base, streams: Mapping[str, StreamReader]) -> Iterator[bytes]:
@@ -206,9 +225,8 @@ def patched(delta: Delta, row: Patch, old: Base, streams: Mapping[str, StreamRea
     expanded = delta.expanded[row.digest]
     where = f"{delta.archive.where}: patch of {frame_name(row.digest)}"
     hasher = Hasher()
-    size = row.base.size if row.base else 0
     try:
-        yield from hasher.watch(apply_patch(old.content, size, streams, expanded.size, where))
+        yield from hasher.watch(apply_patch(old.content, row.base_size, streams, expanded.size, where))
         if hasher.digest != row.digest:
             raise IntegrityError(
                 where,

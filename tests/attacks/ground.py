@@ -19,6 +19,7 @@ from airlock.core.artifact import Artifact
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.digest import Digest, digest_of
+from airlock.core.pieces import Base
 from airlock.formats.delta_index import DeltaIndex, Keep, Origin, Patch, Row, write_delta_index
 from airlock.formats.index import frame_name, parse_index
 from airlock.formats.trust import moment, write_metadata
@@ -208,8 +209,9 @@ def patches_between(old: bytes, new: bytes) -> tuple[list[Row], dict[str, bytes]
             continue
         origin = named[entry.artifact.key]
         content, base = news[digest], olds[origin.expanded.digest]
-        sides = io.BytesIO(base), len(base), io.BytesIO(content), len(content)
-        make_patch(*sides, Streams(dict(files)))
+        make_patch(
+            Base(io.BytesIO(base), [len(base)]), io.BytesIO(content), len(content), Streams(dict(files))
+        )
         label = origin.artifact.label
         rows.append(
             Patch(digest=digest, base=Origin(digest=origin.expanded.digest, size=len(base), label=label))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airlock.core.binary_delta import CHANGED, COPY, LITERAL, RELOCATED, STREAMS, apply_patch, parts_taken
 from airlock.core.binary_diff import Streams, make_patch
 from airlock.core.numbers import leb128, zigzag
-from airlock.core.pieces import normalised
+from airlock.core.pieces import Base, normalised
 from airlock.errors import IntegrityError
 from airlock.storage.delta_streams import StreamReader, packed
 
@@ -19,7 +19,7 @@ from airlock.storage.delta_streams import StreamReader, packed
 def encode(old: bytes | None, new: bytes) -> dict[str, bytes]:
     files: dict[str, io.BytesIO] = {name: io.BytesIO() for name in STREAMS}
     base = None if old is None else io.BytesIO(old)
-    make_patch(base, len(old or b""), io.BytesIO(new), len(new), Streams(dict(files)))
+    make_patch(Base(base, [len(old or b"")]), io.BytesIO(new), len(new), Streams(dict(files)))
     return {name: file.getvalue() for name, file in files.items()}
 
 

@@ -13,6 +13,7 @@ from airlock.core.codecs import PORTABLE, SETS, best_set
 from airlock.core.deflate_encoders import deflated
 from airlock.core.expanded import expand
 from airlock.core.forms.codec import MAX_CONTENT, Room
+from airlock.core.pieces import Base
 from airlock.storage.archive import ArchiveWriter
 from tests.elf import shared_object
 from tests.fuzz.targets import joined
@@ -95,7 +96,7 @@ def patches() -> Iterator[bytes]:
     pairs = [(b"", TEXT), (TEXT, TEXT + b"more"), (TEXT * 9, TEXT[7:] * 5 + b"x" * 50 + TEXT)]
     for old, new in [*pairs, *_executables()]:
         files = {name: io.BytesIO() for name in STREAMS}
-        make_patch(io.BytesIO(old), len(old), io.BytesIO(new), len(new), Streams(dict(files)))
+        make_patch(Base(io.BytesIO(old), [len(old)]), io.BytesIO(new), len(new), Streams(dict(files)))
         yield joined(old, *(files[name].getvalue() for name in STREAMS))
 
 
@@ -199,6 +200,28 @@ def deltas() -> Iterator[bytes]:
         contents = list(contents_in(members_in(old)).values())
         heads = (members["delta.json"], members["index.json"], *contents, b"", b"", b"")
         yield joined(*heads, *(streams.get(name, b"") for name in STREAMS))
+    yield _of_two_bases()
+
+
+def _of_two_bases() -> bytes:
+    """A delta whose patch copies from one expanded form and then from another behind it."""
+    from airlock.core.digest import digest_of
+    from airlock.formats.delta_index import Origin, Patch
+    from tests.attacks.ground import delta_of
+    from tests.far.bundles import bundle, file_item, members_in
+
+    contents = TEXT[:500], TEXT[7:900]
+    old = bundle([file_item(f"share/{number}", data) for number, data in enumerate(contents)])
+    new = bundle([file_item("share/both", b"".join(contents))])
+    files = {name: io.BytesIO() for name in STREAMS}
+    whole = b"".join(contents)
+    make_patch(Base(io.BytesIO(whole), [len(whole)]), io.BytesIO(whole), len(whole), Streams(dict(files)))
+    streams = {name: file.getvalue() for name, file in files.items()}
+    first, second = (Origin(digest=digest_of(data), size=len(data), label="seed") for data in contents)
+    row = Patch(digest=digest_of(whole), base=first, more=(second,))
+    members = members_in(delta_of(new, old, [row], streams))
+    heads = (members["delta.json"], members["index.json"], *contents, b"", b"")
+    return joined(*heads, *(streams[name] for name in STREAMS))
 
 
 def _valid(name: str) -> Callable[[], Iterator[bytes]]:
