@@ -1,6 +1,6 @@
 """The kind `deb`, put together. What a method needs is imported when it is called."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airlock.core.artifact import Artifact
@@ -12,6 +12,7 @@ from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
 from airlock.kinds import NearSide, PinRequest, Room
 from airlock.kinds.audited import Audited
+from airlock.kinds.serving import Holding, Offer
 
 
 class DebKind:
@@ -49,3 +50,8 @@ class DebKind:
         from airlock.kinds.deb.place import place
 
         place(artifact, contents, room)
+
+    def served(self, holdings: Sequence[Holding]) -> Mapping[str, Offer]:
+        from airlock.kinds.deb.serving import served
+
+        return served(holdings)
