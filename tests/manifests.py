@@ -5,7 +5,7 @@ from pathlib import Path
 from airlock.formats.manifest import Manifest, parse_manifest
 from airlock.kinds import NearSide, PinRequest, Upgrade
 
-SECTIONS = ("python", "file", "config", "image")
+SECTIONS = ("python", "file", "config", "deb", "image")
 
 HEAD = """
 [project]

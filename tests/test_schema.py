@@ -38,7 +38,7 @@ from airlock.kinds.image.kind import ImageKind
 REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
 FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit", "kit")
-SECTIONS = ("python", "file", "config", "image")
+SECTIONS = ("python", "file", "config", "deb", "image")
 KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind(), ImageKind())
 
 

@@ -82,10 +82,10 @@ class Ground:
         return known
 
     def _providers(self, name: str) -> list[str]:
-        """The base's own, then by priority and name."""
+        """The base's own, then by priority, and of one priority the last of the index first, as apt has it."""
         own = [one for one in self._base_provides.get(name, ()) if one != name]
-        others = [one for one in self.universe.providers(name) if one not in own]
-        return own + sorted(others, key=lambda one: (self._priority(one), one))
+        others = [one for one in reversed(self.universe.providers(name)) if one not in own]
+        return own + sorted(others, key=self._priority)
 
     def _priority(self, name: str) -> int:
         found = (

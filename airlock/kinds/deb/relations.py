@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from airlock.kinds.deb.versions import holds, is_version
 
-NAME = r"[a-z0-9][a-z0-9+.-]{1,100}"
+NAME = r"[a-z0-9][a-z0-9+.-]{0,100}"
 _OLD = {"<": "<=", ">": ">="}
 """Spellings that are still read, and what they mean."""
 _RELATION = re.compile(

@@ -4,8 +4,9 @@ Three sorts of requirements: a package is needed in one of some versions, is bar
 is to be chosen. What the far machine has is kept where it will do, never removed, and never replaced by something older.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 from resolvelib.structs import RequirementInformation
@@ -56,6 +57,27 @@ def resolve(question: Question, where: str) -> tuple[Package, ...]:
     return tuple(
         sorted((one for one in chosen if not one.installed and one.name != END), key=lambda one: one.name)
     )
+
+
+class _Ordered(Sequence[Candidate]):
+    """Alternatives, those that are there already first. What is there changes until one of them is chosen, so each pass over
+    them looks again."""
+
+    def __init__(self, found: Iterable[Candidate], is_there: Callable[[Candidate], bool]) -> None:
+        self._found, self._is_there = tuple(found), is_there
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(sorted(self._found, key=lambda one: not self._is_there(one)))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, at: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Candidate]: ...
+    def __getitem__(self, at: int | slice) -> Candidate | Sequence[Candidate]:
+        return tuple(self)[at]
 
 
 class _Provider(AbstractProvider[Requirement, Candidate, str]):
@@ -119,10 +141,7 @@ class _Provider(AbstractProvider[Requirement, Candidate, str]):
         if identifier == END:
             return [self._end]
         if isinstance(asked[0], Chooses):
-            group = asked[0]
-            return lambda: (  # type: ignore[return-value]
-                one for one in self._options(group, refused) if all(ask.takes(one) for ask in asked)
-            )
+            return _Ordered(self._options(asked, refused), self._is_there)
         found = self._versions(identifier, asked)
         return [one for one in found if id(one) not in refused and all(ask.takes(one) for ask in asked)]
 
@@ -133,16 +152,15 @@ class _Provider(AbstractProvider[Requirement, Candidate, str]):
             return
         yield from self._ground.ordered(name, self._previous.get(name), any(one.newest for one in needs))
 
-    def _options(self, group: Chooses, refused: set[int]) -> Iterator[Candidate]:
-        """What is there already first, then as the package prefers them."""
-        options = [one for one in group.options if id(one) not in refused]
-        there = [one for one in options if self._is_there(one)]
-        yield from there
-        yield from (one for one in options if one not in there)
-        if group.nothing is not None:
-            yield group.nothing
+    def _options(self, asked: Sequence[Requirement], refused: set[int]) -> Iterator[Candidate]:
+        group = asked[0]
+        assert isinstance(group, Chooses), "all of one key are"
+        found: Iterable[Candidate] = (*group.options, *filter(None, [group.nothing]))
+        return (one for one in found if id(one) not in refused and all(ask.takes(one) for ask in asked))
 
-    def _is_there(self, option: Option) -> bool:
+    def _is_there(self, option: Candidate) -> bool:
+        if not isinstance(option, Option):
+            return False
         decided = self._decided.get(option.name) or self._ground.base.get(option.name)
         return isinstance(decided, Package) and decided.version in option.allowed
 
