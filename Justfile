@@ -82,3 +82,7 @@ bench-lock *ARGS:
 # Our versions beside those of `uv pip compile`: docs/lock-agreement.md. Minutes, with the index that pip is configured for.
 lock-agreement *ARGS:
     python -m tests.bench.agree {{ARGS}}
+
+# Debian packages: our versions beside those of `apt-get -s install`, with the archive that apt is configured for. Minutes.
+deb-agreement *ARGS:
+    python -m tests.debs.agreement {{ARGS}}

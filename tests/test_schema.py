@@ -32,6 +32,7 @@ from airlock.formats.trust_fields import read_particulars, read_policy
 from airlock.formats.volume import parse_header, write_header
 from airlock.kinds import Kind
 from airlock.kinds.config import ConfigKind
+from airlock.kinds.deb.kind import DebKind
 from airlock.kinds.file import FileKind
 from airlock.kinds.image.kind import ImageKind
 
@@ -39,7 +40,7 @@ REPOSITORY = Path(__file__).parent.parent
 FIXTURES = REPOSITORY / "fixtures"
 FORMATS = ("manifest", "lockfile", "index", "delta_index", "trust_root", "targets", "volume", "audit", "kit")
 SECTIONS = ("python", "file", "config", "deb", "image")
-KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind(), ImageKind())
+KINDS: tuple[Kind, ...] = (FileKind(), ConfigKind(), DebKind(), ImageKind())
 
 
 def fixtures(kind: str) -> list[Any]:

@@ -59,7 +59,7 @@ def apt_sources() -> AptSources:
     files = [places["LIST"], *_listed(places["PARTS"], ("*.list", "*.sources"))]
     keyrings = [places["TRUSTED"], *_listed(places["TRUSTED_PARTS"], ("*.gpg", "*.asc"))]
     return AptSources(
-        sources=tuple(source for file in files if file.is_file() for source in _sources(file)),
+        sources=tuple(source for file in files if file.is_file() for source in read_sources(file)),
         trusted=tuple(file for file in keyrings if file.is_file()),
     )
 
@@ -81,7 +81,8 @@ def _listed(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
-def _sources(file: Path) -> Iterator[Source]:
+def read_sources(file: Path) -> Iterator[Source]:
+    """Of one file of apt's, in the form that its name says."""
     text = file.read_text("utf-8", "replace")
     if file.suffix == ".sources":
         for block in blocks(text):
