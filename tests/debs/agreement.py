@@ -34,7 +34,6 @@ SETS = (
     "emacs-nox",
     "git",
     "build-essential",
-    "docker.io",
     "podman",
     "apache2 php",
     "redis",
