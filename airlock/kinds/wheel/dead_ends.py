@@ -71,7 +71,8 @@ class DeadEnds:
         return self._known.setdefault(name, {})
 
     def holds(self, name: NormalizedName, version: Version, extras: Extras) -> bool:
-        return any(one <= extras for one in self.of(name).get(version, ()))
+        known = self._known.get(name)
+        return known is not None and any(one <= extras for one in known.get(version, ()))
 
     def unusable(self, name: NormalizedName, version: Version) -> None:
         self._mark([_Node(name, version, frozenset())])
@@ -89,6 +90,13 @@ class DeadEnds:
                 self._reasons.setdefault(node, need)
                 self._mark([node])
                 return
+
+    def in_vain(self, need: Need) -> bool:
+        """Whether it is known that nothing meets the need, without looking at a project that nobody has asked for yet."""
+        if need.name not in self._watches:
+            return False
+        versions = self.ground.answers(need, every=need.name in self._named)
+        return all(self.holds(need.name, version, need.extras) for version in versions)
 
     def behind(self, need: Need) -> tuple[Version, Need] | None:
         """Where nothing meets a need: a version that would, and what it needs in vain. None where there is none of which that

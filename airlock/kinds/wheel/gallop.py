@@ -1,8 +1,8 @@
 """Past long runs of releases that cannot be part of any answer, by probing a few of them.
 
 A release is *dead* where what it needs of a project that the manifest speaks of leaves no version of it, or where the same is
-so for whatever it needs within bounds. Only what the manifest says counts, which no decision changes, so a dead release stays
-dead. Projects that are released in step (boto3 and botocore, the packages of a cloud) have hundreds of dead ones in a row: after
+so for whatever it needs within bounds, or where the search has learned that nothing meets a need (`dead_ends`). No
+decision of the search counts, so a dead release stays dead. Projects that are released in step (boto3 and botocore, the packages of a cloud) have hundreds of dead ones in a row: after
 some were tried in vain, the first live one is looked for 1, 2, 4, … releases further, then between the last two probes.
 
 What it may miss: a live release between two dead probes, and one whose needs were all dead at the four places that were looked
@@ -38,6 +38,9 @@ class Land(Protocol):
 
     def left(self, name: NormalizedName, specifier: SpecifierSet) -> Sequence[Version]:
         """The versions that the manifest and `specifier` leave, newest first."""
+
+    def in_vain(self, name: NormalizedName, specifier: SpecifierSet) -> bool:
+        """Whether the search knows that nothing meets this; see `dead_ends`."""
 
     def file(self, name: NormalizedName, version: Version) -> WheelFile: ...
 
@@ -117,6 +120,8 @@ class Gallop:
         name = canonicalize_name(need.name)
         if need.url is not None:
             return False
+        if self.land.in_vain(name, need.specifier):
+            return True
         if self.land.fixed(name):
             return not self.land.left(name, need.specifier)
         if depth == 0 or not any(one.operator in _BOUNDING for one in need.specifier):

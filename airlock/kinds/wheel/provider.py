@@ -19,8 +19,10 @@ from resolvelib.structs import RequirementInformation
 
 from airlock.core.target import Target
 from airlock.kinds.wheel.amend import Amended
-from airlock.kinds.wheel.dead_ends import DeadEnds, Need, pins
+from airlock.kinds.wheel.choices import Choices
+from airlock.kinds.wheel.dead_ends import DeadEnds, pins
 from airlock.kinds.wheel.gallop import AFTER, Gallop
+from airlock.kinds.wheel.land import Land
 from airlock.kinds.wheel.metadata import Metadata, Unusable, applies
 from airlock.kinds.wheel.releases import Releases, WheelFile, standing, takes_python
 from airlock.kinds.wheel.rules import IF_NECESSARY
@@ -109,8 +111,8 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         """Versions that were looked at and passed over, and why."""
         self.seen: list[Asked] = list(question.roots)
         """Every requirement that was met, for explanations."""
-        self.gallop = Gallop(_Land(self))
-        self.dead_ends = DeadEnds(_Land(self))
+        self.gallop = Gallop(Land(self))
+        self.dead_ends = DeadEnds(Land(self))
         self._tried: dict[NormalizedName, set[Version]] = {}
         self._conflicts: Counter[NormalizedName] = Counter()
         self._first: dict[NormalizedName, int] = {}
@@ -169,29 +171,27 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         # Fewer extras failed: more of them fail too. The reverse does not hold.
         failed = {one.version for one in incompatibilities[identifier] if one.extras <= extras}
         specifiers = self.specifiers(identifier, wanted)
-        versions = self.matching(identifier, specifiers)
-        dead = self.dead_ends.of(identifier)
+        choices = Choices(
+            name=identifier,
+            extras=extras,
+            asked=frozenset(specifiers),
+            versions=self.matching(identifier, specifiers),
+            failed=failed,
+            search=self,
+        )
+        start = choices.start()
+        if start < len(choices.versions):
+            self.expect(self.file(identifier, choices.versions[start]))
+        return lambda: (self.candidate(identifier, version, extras) for version in choices.since(start))
 
-        def places(start: int) -> Iterator[int]:
-            for place in range(start, len(versions)):
-                version = versions[place]
-                if version not in failed and not (
-                    version in dead and self.dead_ends.holds(identifier, version, extras)
-                ):
-                    yield place
+    def has_tried(self, name: NormalizedName, version: Version) -> bool:
+        return version in self._tried.get(name, ())
 
-        start = next(places(0), len(versions))
-        if self._gallops(identifier, versions, start):
-            start = self.gallop.past(identifier, frozenset(specifiers), versions, start)
-        if (likely := next(places(start), None)) is not None:
-            self.expect(self.file(identifier, versions[likely]))
-        return lambda: (self.candidate(identifier, versions[place], extras) for place in places(start))
-
-    def _gallops(self, name: NormalizedName, versions: Sequence[Version], start: int) -> bool:
-        """Whether enough versions were tried in vain, and what is left from `start` is in order."""
-        if self.question.exhaustive or len(self._tried.get(name, ())) < AFTER or start == len(versions):
+    def gallops(self, name: NormalizedName, version: Version) -> bool:
+        """Whether enough versions were tried in vain, and those from this one on are in order."""
+        if self.question.exhaustive or len(self._tried.get(name, ())) < AFTER:
             return False
-        return versions[start] not in self.question.preferred.get(name, ())
+        return version not in self.question.preferred.get(name, ())
 
     def candidate(
         self, name: NormalizedName, version: Version, extras: frozenset[NormalizedName]
@@ -278,7 +278,8 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
 
     def _read_needs(self, candidate: Candidate) -> tuple[Asked, ...]:
         self._tried.setdefault(candidate.name, set()).add(candidate.version)
-        self._shelf.tried(candidate.file)
+        if not self.gallop.skipped[candidate.name]:
+            self._shelf.tried(candidate.file)
         outcome = self._outcome(candidate)
         if isinstance(outcome, Unusable):
             self.unusable[candidate.name, candidate.version] = str(outcome)
@@ -316,43 +317,6 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
 
     def metadata_of(self, candidate: Candidate) -> Metadata | Unusable:
         return self._outcome(candidate)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Land:
-    """See `gallop.Land` and `dead_ends.Ground`."""
-
-    provider: Provider
-
-    def fixed(self, name: NormalizedName) -> bool:
-        question = self.provider.question
-        return name in question.constraints or any(root.name == name for root in question.roots)
-
-    def left(self, name: NormalizedName, specifier: SpecifierSet) -> Sequence[Version]:
-        return self.provider.matching(name, self._asked(name, str(specifier), specifier))
-
-    def answers(self, need: Need, *, every: bool) -> Sequence[Version]:
-        specifiers = self._asked(need.name, need.text, need.specifier)
-        if not every:
-            return self.provider.matching(need.name, specifiers)
-        return self.provider.every(need.name, specifiers)
-
-    def _asked(self, name: NormalizedName, text: str, specifier: SpecifierSet) -> Specifiers:
-        provider = self.provider
-        roots = [root for root in provider.question.roots if root.name == name]
-        return {**provider.specifiers(name, roots), text: specifier}
-
-    def file(self, name: NormalizedName, version: Version) -> WheelFile:
-        return self.provider.file(name, version)
-
-    def needs(self, name: NormalizedName, version: Version) -> Sequence[Requirement] | None:
-        provider = self.provider
-        candidate = provider.candidate(name, version, frozenset())
-        outcome = provider.metadata_of(candidate)
-        return None if isinstance(outcome, Unusable) else provider.wanted_by(outcome, candidate)
-
-    def expect(self, file: WheelFile) -> None:
-        self.provider.expect(file)
 
 
 def _refusal(candidate: Candidate) -> Asked:

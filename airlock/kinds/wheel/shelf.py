@@ -22,7 +22,7 @@ from airlock.kinds.wheel.metadata import Unusable, applies
 from airlock.kinds.wheel.releases import Releases, Wanted, WheelFile
 from airlock.kinds.wheel.simple import Page
 
-BATCHES = {5: 5, 10: 10, 20: 20}
+BATCHES = {10: 10, 20: 20}
 """After so many versions of one project were tried in vain, ask for so many more at once."""
 MANY, BATCH = 20, 50
 
