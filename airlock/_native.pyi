@@ -102,3 +102,7 @@ class RowFilter:
         """A JSON page (PEP 691) without the rows of other wheels, and without those that are no wheels unless `sdists`; and
         whether it had any row. None for a page that is none, that is larger than `limit` bytes, or that had better be read by a
         parser of JSON; what is kept has still to be read by one."""
+
+def keep_file(folder: str, name: str, parts: Sequence[bytes]) -> None:
+    """Write a file of a cache: whoever reads it sees all of it or what was there before; a folder that is not there is made.
+    Nothing is synced. Raises OSError."""

@@ -192,3 +192,25 @@ def test_the_headers_that_matter_say_what_all_of_them_say(headers: list[tuple[st
     whole, _ = parse_email(data.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n\n")
     part, _ = parse_email(metadata.telling(data))
     assert [part.get(key) for key in READ] == [whole.get(key) for key in READ]
+    found = metadata.headers_of(data)
+    assert [getattr(found, key) or None for key in READ] == [whole.get(key) or None for key in READ]
+
+
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["Name", "nAmE", "Version", "Requires-Dist", "requires-dist", "Provides-Extra", "Keywords"]
+        ),
+        st.sampled_from([":", ": ", ":  ", ":\t"]),
+        st.text(alphabet="ab;=' é", max_size=6),
+    ),
+    max_size=8,
+)
+
+
+@given(LINES)
+def test_plain_headers_are_read_as_a_parser_of_mail_reads_them(lines: list[tuple[str, str, str]]) -> None:
+    data = "".join(f"{''.join(parts)}\n" for parts in lines).encode() + b"\ntext"
+    whole, _ = parse_email(data)
+    headers = metadata.headers_of(data)
+    assert [getattr(headers, key) or None for key in READ] == [whole.get(key) or None for key in READ]

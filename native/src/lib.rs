@@ -5,6 +5,7 @@
 use pyo3::prelude::*;
 
 mod bits;
+mod cache;
 mod deflate;
 mod diff;
 mod go;
@@ -18,6 +19,7 @@ mod tokens;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    cache::register(module)?;
     deflate::register(module)?;
     diff::register(module)?;
     go::register(module)?;

@@ -9,10 +9,11 @@ from packaging.version import Version
 
 from airlock.core.target import Target
 from airlock.errors import ResolutionError
+from airlock.kinds.wheel.admission import admitted
 from airlock.kinds.wheel.attempt import Causes, Failure
 from airlock.kinds.wheel.lines import Places
 from airlock.kinds.wheel.proof import Proof, Trials, facts, prove, without_builds
-from airlock.kinds.wheel.provider import UNUSABLE, Asked, Provider, admitted
+from airlock.kinds.wheel.provider import UNUSABLE, Asked, Provider
 from airlock.kinds.wheel.releases import obstacle, sdists, tag_ranks, wheels
 from airlock.kinds.wheel.remedy import remedies
 from airlock.kinds.wheel.resolve import Preferred, Task, question_of, shelf_of

@@ -34,6 +34,9 @@ class Need(Protocol):
 class Ground(Protocol):
     """What there is to know of a project."""
 
+    def has(self, need: Need) -> bool:
+        """Whether a version meets the need that is a candidate whatever else is asked for."""
+
     def answers(self, need: Need, *, every: bool) -> Sequence[Version]:
         """The versions that the manifest and the need leave; `every` one, or those that would be candidates."""
 
@@ -114,7 +117,7 @@ class DeadEnds:
         if not fresh:
             return
         self._named |= fresh
-        if any(self._watches.get(name) for name in fresh):
+        if any(self._known.values()) and any(self._watches.get(name) for name in fresh):
             self._forget()
 
     def _forget(self) -> None:
@@ -154,6 +157,8 @@ class DeadEnds:
 
     def _is_vain(self, watch: _Watch) -> bool:
         need = watch.need
+        if not self._known.get(need.name) and self.ground.has(need):
+            return False
         versions = self.ground.answers(need, every=need.name in self._named)
         while watch.passed < len(versions) and self.holds(need.name, versions[watch.passed], need.extras):
             watch.passed += 1
@@ -162,7 +167,12 @@ class DeadEnds:
 
 def _names(specifier: SpecifierSet) -> bool:
     """Whether it makes candidates of versions that are none otherwise."""
-    return bool(specifier.prereleases) or any(pins(one) for one in specifier)
+    return names_prerelease(specifier) or any(map(pins, specifier))
+
+
+def names_prerelease(specifier: SpecifierSet) -> bool:
+    """`<2.0.dev0`, as many write it, is to keep pre-releases of 2.0 out, and asks for none of 1.9."""
+    return any(one.prereleases for one in specifier if one.operator != "<")
 
 
 def pins(specifier: Specifier) -> bool:

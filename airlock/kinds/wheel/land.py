@@ -9,12 +9,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from airlock.kinds.wheel.admission import Specifiers
 from airlock.kinds.wheel.dead_ends import Need
 from airlock.kinds.wheel.metadata import Unusable
 from airlock.kinds.wheel.releases import WheelFile
 
 if TYPE_CHECKING:
-    from airlock.kinds.wheel.provider import Provider, Specifiers
+    from airlock.kinds.wheel.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,16 @@ class Land:
     def in_vain(self, name: NormalizedName, specifier: SpecifierSet) -> bool:
         return self.provider.dead_ends.in_vain(_Need(name, specifier, str(specifier)))
 
+    def has(self, need: Need) -> bool:
+        return self.provider.has_final(need.name, self._asked(need.name, need.text, need.specifier))
+
     def answers(self, need: Need, *, every: bool) -> Sequence[Version]:
         specifiers = self._asked(need.name, need.text, need.specifier)
         if not every:
             return self.provider.matching(need.name, specifiers)
         return self.provider.every(need.name, specifiers)
 
-    def _asked(self, name: NormalizedName, text: str, specifier: SpecifierSet) -> "Specifiers":
+    def _asked(self, name: NormalizedName, text: str, specifier: SpecifierSet) -> Specifiers:
         provider = self.provider
         roots = [root for root in provider.question.roots if root.name == name]
         return {**provider.specifiers(name, roots), text: specifier}

@@ -198,7 +198,8 @@ class Walk:
 
     def _candidate(self, name: NormalizedName) -> Candidate:
         file = self.shelf.files[name][1]
-        return Candidate(name=name, version=file.version, extras=self.extras.get(name, NOTHING), file=file)
+        extras = self.extras.get(name, NOTHING)
+        return Candidate(name=name, version=file.version, extras=extras, releases={file.version: file})
 
     def graph(self) -> Graph:
         versions: dict[str, str] = {

@@ -6,13 +6,13 @@ hash checked; the remote wheel by range requests; the whole wheel, which then st
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
@@ -101,14 +101,96 @@ def _beside(file: WheelFile, near: NearSide) -> bytes | None:
 
 def parse_metadata(data: bytes, file: str, name: NormalizedName, version: object) -> Metadata:
     """Raises Unusable."""
-    raw, _ = parse_email(telling(data))
-    if canonicalize_name(raw.get("name", "")) != name or parsed_version(raw.get("version", "")) != version:
-        raise Unusable(f"{file} says it is {raw.get('name')} {raw.get('version')}")
-    return Metadata(
-        requirements=tuple(_requirement(text, file) for text in raw.get("requires_dist", [])),
-        extras=frozenset(canonicalize_name(extra) for extra in raw.get("provides_extra", [])),
+    found = _read(_Content(hashlib.sha256(data).hexdigest(), data), file)
+    if canonicalize_name(found.name) != name or parsed_version(found.version) != version:
+        raise Unusable(f"{file} says it is {found.name or None} {found.version or None}")
+    if found.unread is not None:
+        raise Unusable(f"{file} has a requirement that cannot be read: {found.unread[:200]!r}")
+    return found.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    sha256: str
+    data: bytes = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    name: str
+    version: str
+    metadata: Metadata
+    unread: str | None
+
+
+@lru_cache(maxsize=1_000)
+def _read(content: _Content, file: str) -> _Found:
+    """A lock is judged as soon as it was made: what was just read need not be read again."""
+    raw = headers_of(content.data)
+    texts = raw.requires_dist
+    requirements = [_requirement(text) for text in texts]
+    return _Found(
+        name=raw.name,
+        version=raw.version,
+        unread=next((text for text, one in zip(texts, requirements, strict=True) if one is None), None),
+        metadata=Metadata(
+            requirements=tuple(one for one in requirements if one is not None),
+            extras=frozenset(map(canonicalize_name, raw.provides_extra)),
+            requires_python=raw.requires_python,
+            sha256=content.sha256,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """Those that `Metadata` is made of; what is not there is empty."""
+
+    name: str = ""
+    version: str = ""
+    requires_python: str = ""
+    requires_dist: Sequence[str] = ()
+    provides_extra: Sequence[str] = ()
+
+
+def headers_of(data: bytes) -> Headers:
+    """As `packaging.metadata.parse_email` has them."""
+    part = telling(data)
+    if (plain := _plain_headers(part)) is not None:
+        return plain
+    from packaging.metadata import parse_email
+
+    raw, _ = parse_email(part)
+    return Headers(
+        name=raw.get("name", ""),
+        version=raw.get("version", ""),
         requires_python=raw.get("requires_python", ""),
-        sha256=hashlib.sha256(data).hexdigest(),
+        requires_dist=raw.get("requires_dist", ()),
+        provides_extra=raw.get("provides_extra", ()),
+    )
+
+
+_PLAIN = re.compile(rb"(name|version|requires-dist|provides-extra|requires-python): *((?:[!-~][ -~]*)?)")
+_ONCE = ("name", "version", "requires-python")
+
+
+def _plain_headers(part: bytes) -> Headers | None:
+    """Without a parser of mail, where every header is one line of plain characters; None where that is not so."""
+    found: dict[str, list[str]] = {}
+    for line in part.rstrip(b"\n").split(b"\n") if part.strip() else ():
+        match = _PLAIN.fullmatch(line[: line.find(b":")].lower() + line[line.find(b":") :])
+        if match is None:
+            return None
+        found.setdefault(match[1].decode(), []).append(match[2].decode())
+    if any(len(found.get(key, ())) > 1 for key in _ONCE):
+        return None
+    name, version, python = ("".join(found.get(key, ())) for key in _ONCE)
+    return Headers(
+        name=name,
+        version=version,
+        requires_python=python,
+        requires_dist=found.get("requires-dist", ()),
+        provides_extra=found.get("provides-extra", ()),
     )
 
 
@@ -143,12 +225,9 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 """Where a header goes on in the next line (RFC 5322, 2.2.3)."""
 
 
-def _requirement(text: str, file: str) -> Requirement:
+def _requirement(text: str) -> Requirement | None:
     text = _FOLD.sub(" ", text) if "\n" in text else text
-    requirement = None if _ENDLESS.search(text) else _parsed(text)
-    if requirement is None:
-        raise Unusable(f"{file} has a requirement that cannot be read: {text[:200]!r}")
-    return requirement
+    return None if _ENDLESS.search(text) else _parsed(text)
 
 
 def applies(requirement: Requirement, target: Target, extras: frozenset[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -15,18 +17,20 @@ from airlock.kinds import NearSide, PinRequest, Upgrade
 from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.align import aligned
 from airlock.kinds.wheel.attestations import change
-from airlock.kinds.wheel.building.builder import BuiltWheel
 from airlock.kinds.wheel.client import IndexClient
 from airlock.kinds.wheel.cutoff import instant
-from airlock.kinds.wheel.given import Given, References
 from airlock.kinds.wheel.metadata import Metadata
 from airlock.kinds.wheel.origins import wheel_origin
-from airlock.kinds.wheel.own import OwnWheel, build_own, warn_untracked
 from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Pins, Preferred, Task, resolve
 from airlock.kinds.wheel.sdists import Sdists, built_artifact, how_built
 from airlock.kinds.wheel.section import SECTION, PythonSection, read_section
 from airlock.kinds.wheel.seeds import check_seeds, seeded
+
+if TYPE_CHECKING:
+    from airlock.kinds.wheel.building.builder import BuiltWheel
+    from airlock.kinds.wheel.given import Given, References
+    from airlock.kinds.wheel.own import OwnWheel
 
 KIND = "wheel"
 
@@ -65,7 +69,6 @@ class _Pinned:
         self, request: PinRequest, section: PythonSection, client: IndexClient, sdists: Sdists
     ) -> None:
         self._request, self._section, self._client, self._sdists = request, section, client, sdists
-        self._references = References(request, section, sdists)
         self._pins: Mapping[str, Pins] = {}
         self._own: dict[str, OwnWheel | None] = {}
         self._given: dict[str, dict[NormalizedName, Given]] = {}
@@ -73,7 +76,15 @@ class _Pinned:
         self._targets: dict[tuple[object, ...], set[str]] = {}
         self._builds: dict[tuple[object, ...], set[str]] = {}
         if section.source is not None:
+            from airlock.kinds.wheel.own import warn_untracked
+
             warn_untracked(section.source, request.near)
+
+    @cached_property
+    def _references(self) -> "References":
+        from airlock.kinds.wheel.given import References
+
+        return References(self._request, self._section, self._sdists)
 
     def resolve(self, task: Task, targets: Iterable[Target]) -> None:
         previous, upgrade = self._request.previous, self._request.upgrade
@@ -81,7 +92,7 @@ class _Pinned:
         pins: dict[str, Pins] = {}
         for target in targets:
             own = self._own[target.name] = self._build_own(target)
-            given = self._given[target.name] = self._references.on(target)
+            given = self._given[target.name] = self._given_on(target)
             files = {name: (one.file, one.metadata) for name, one in given.items()}
             mine = replace(task, own=own.files if own else {}, given=files)
             tasks[target.name] = mine, target
@@ -109,18 +120,23 @@ class _Pinned:
         self._found.setdefault(key, artifact)
         return key
 
-    def _build_own(self, target: Target) -> OwnWheel | None:
+    def _given_on(self, target: Target) -> "dict[NormalizedName, Given]":
+        return self._references.on(target) if self._section.references() else {}
+
+    def _build_own(self, target: Target) -> "OwnWheel | None":
         if self._section.source is None:
             return None
+        from airlock.kinds.wheel.own import build_own
+
         version = self._request.manifest.project.version
         return build_own(self._section.source, version, target, self._sdists, self._request.near)
 
-    def _referred(self, given: Given) -> Artifact:
+    def _referred(self, given: "Given") -> Artifact:
         if given.built is not None:
             self._built_with(given.built)
         return given.artifact
 
-    def _artifact(self, file: WheelFile, own: OwnWheel | None, target: Target) -> Artifact:
+    def _artifact(self, file: WheelFile, own: "OwnWheel | None", target: Target) -> Artifact:
         if own is not None and file.name in own.files:
             self._built_with(own.built)
             return built_artifact(own.built, {"source": str(self._section.source), **how_built(own.built)})
@@ -160,7 +176,7 @@ class _Pinned:
                         f"release of target {declared.target.name} is: see that the machine's is, or raise its python"
                     )
 
-    def _built_with(self, built: BuiltWheel) -> None:
+    def _built_with(self, built: "BuiltWheel") -> None:
         for row in built.rows:
             self._builds.setdefault(self._key(row.artifact), set()).update(row.builds)
 

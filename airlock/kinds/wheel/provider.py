@@ -18,6 +18,7 @@ from resolvelib import AbstractProvider
 from resolvelib.structs import RequirementInformation
 
 from airlock.core.target import Target
+from airlock.kinds.wheel.admission import Specifiers, admitted
 from airlock.kinds.wheel.amend import Amended
 from airlock.kinds.wheel.choices import Choices
 from airlock.kinds.wheel.dead_ends import DeadEnds, pins
@@ -32,7 +33,6 @@ PROMOTED_AFTER = 5
 COUNTED = 8
 """Remaining versions are counted up to here when the next decision is chosen."""
 UNUSABLE = SpecifierSet("===unusable")
-Specifiers = Mapping[str, SpecifierSet]
 Cause = RequirementInformation["Asked", "Candidate"]
 
 
@@ -41,7 +41,12 @@ class Candidate:
     name: NormalizedName
     version: Version
     extras: frozenset[NormalizedName]
-    file: WheelFile
+    releases: Releases
+
+    @property
+    def file(self) -> WheelFile:
+        """Made of its row when it is asked for: candidates are counted before one is taken."""
+        return self.releases[self.version]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -57,9 +62,12 @@ class Asked:
     parent: Candidate | None
     text: str = field(init=False)
     """Of the specifier, which is slow to put together."""
+    exact: bool = field(init=False)
+    """Whether it names one version."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", str(self.specifier))
+        object.__setattr__(self, "exact", any(map(pins, self.specifier)))
 
     def __str__(self) -> str:
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
@@ -155,7 +163,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         backtrack_causes: Sequence[RequirementInformation[Asked, Candidate]],
     ) -> tuple[bool, bool, int, int]:
         """Exact pins, then promoted projects, then those with few versions left, then the first seen."""
-        exact = any(pins(specifier) for one, _ in information[identifier] for specifier in one.specifier)
+        exact = any(one.exact for one, _ in information[identifier])
         remaining = sum(1 for _, _ in zip(range(COUNTED), candidates[identifier], strict=False))
         first = self._first.setdefault(identifier, len(self._first))
         return not exact, not self._promoted(identifier), remaining, first
@@ -199,8 +207,9 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         """Made when it is looked at: of a thousand versions, few are."""
         key = (name, version, extras)
         if key not in self._candidates:
-            file = self._files(name)[version]
-            self._candidates[key] = Candidate(name=name, version=version, extras=extras, file=file)
+            self._candidates[key] = Candidate(
+                name=name, version=version, extras=extras, releases=self._files(name)
+            )
         return self._candidates[key]
 
     def specifiers(self, name: NormalizedName, wanted: Iterable[Asked]) -> Specifiers:
@@ -227,6 +236,14 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
                     versions = [version, *(other for other in versions if other != version)]
             self._versions[key] = tuple(versions)
         return self._versions[key]
+
+    def has_final(self, name: NormalizedName, specifiers: Specifiers) -> bool:
+        """Whether the specifiers leave a version that is no pre-release, and was not withdrawn."""
+        return any(
+            not version.is_prerelease
+            and all(self._admits(text, specifier, version) for text, specifier in specifiers.items())
+            for version in standing(self._files(name))
+        )
 
     def every(self, name: NormalizedName, specifiers: Specifiers) -> list[Version]:
         """The versions that the specifiers leave, whether or not they are candidates without being named."""
@@ -327,27 +344,3 @@ def _refusal(candidate: Candidate) -> Asked:
         specifier=UNUSABLE,
         parent=candidate,
     )
-
-
-def _names_prerelease(specifier: SpecifierSet) -> bool:
-    """`<2.0.dev0`, as many write it, is to keep pre-releases of 2.0 out, and asks for none of 1.9."""
-    return any(one.prereleases for one in specifier if one.operator != "<")
-
-
-def admitted(
-    files: Releases,
-    specifiers: Specifiers,
-    admits: Callable[[str, SpecifierSet, Version], bool],
-    prereleases: str = IF_NECESSARY,
-) -> list[Version]:
-    """The versions of `files`, in its order, that are candidates. A yanked one only for an exact pin (PEP 592); a
-    pre-release as the policy in `prereleases` says, without one only where one is named, or nothing else is left (PEP 440)."""
-    exact = any(pins(one) for specifier in specifiers.values() for one in specifier)
-    found = list(files) if exact else standing(files)
-    for text, specifier in specifiers.items():
-        found = [version for version in found if admits(text, specifier, version)]
-    named = prereleases != "never" and any(_names_prerelease(one) for one in specifiers.values())
-    if named or prereleases == "allow":
-        return found
-    final = [version for version in found if not version.is_prerelease]
-    return final or (found if prereleases == IF_NECESSARY else [])

@@ -151,7 +151,7 @@ def _reached(
         extras[one.name] = one.extras | (known or frozenset())
         pin = mapping[one.name]
         found[one.name] = Candidate(
-            name=pin.name, version=pin.version, extras=extras[one.name], file=pin.file
+            name=pin.name, version=pin.version, extras=extras[one.name], releases=pin.releases
         )
         queue += provider.get_dependencies(found[one.name])
     return found

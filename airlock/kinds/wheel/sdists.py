@@ -2,6 +2,8 @@
 become. No code of a package runs but of those that `[python.build]` names."""
 
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
@@ -15,10 +17,6 @@ from airlock.formats.lockfile import LockedArtifact
 from airlock.kinds import PinRequest
 from airlock.kinds.download import download_unmeasured
 from airlock.kinds.wheel.amend import Amendments
-from airlock.kinds.wheel.building.builder import Builder, BuiltWheel, Tools
-from airlock.kinds.wheel.building.fit import check_fit, foreign_libraries
-from airlock.kinds.wheel.building.sources import Source, archive_source
-from airlock.kinds.wheel.building.static import static_metadata
 from airlock.kinds.wheel.client import IndexClient, Outcome
 from airlock.kinds.wheel.metadata import Metadata, Unusable, parse_metadata
 from airlock.kinds.wheel.origins import wheel_origin
@@ -26,6 +24,10 @@ from airlock.kinds.wheel.releases import WheelFile, learned, parsed_version
 from airlock.kinds.wheel.resolve import Preferred, Task, resolve
 from airlock.kinds.wheel.section import PythonSection
 from airlock.storage.store import Store
+
+if TYPE_CHECKING:
+    from airlock.kinds.wheel.building.builder import Builder, BuiltWheel, Tools
+    from airlock.kinds.wheel.building.sources import Source
 
 KIND = "wheel"
 
@@ -35,9 +37,14 @@ class Sdists:
 
     def __init__(self, request: PinRequest, section: PythonSection, client: IndexClient) -> None:
         self._request, self._section, self._client = request, section, client
-        self._builder = Builder(near=request.near, toolbox=self, timeout=section.build.timeout)
         self._outcomes: dict[tuple[WheelFile, tuple[int, int]], Outcome] = {}
         self._building: list[str] = []
+
+    @cached_property
+    def _builder(self) -> "Builder":
+        from airlock.kinds.wheel.building.builder import Builder
+
+        return Builder(near=self._request.near, toolbox=self, timeout=self._section.build.timeout)
 
     def metadata(self, file: WheelFile, target: Target) -> Outcome:
         """See `shelf.Sdists`."""
@@ -47,6 +54,8 @@ class Sdists:
         return self._outcomes[key]
 
     def _read(self, file: WheelFile, target: Target) -> Outcome:
+        from airlock.kinds.wheel.building.static import static_metadata
+
         whole = self.whole(file)
         assert whole.digest is not None, "made whole"
         with self._request.near.store.open(whole.digest, file.file) as stream:
@@ -64,7 +73,7 @@ class Sdists:
         digest, size = download_unmeasured(file.url, file.digest, file.file, near, file.size)
         return learned(file, digest, size)
 
-    def wheel(self, file: WheelFile, target: Target) -> tuple[BuiltWheel, WheelFile]:
+    def wheel(self, file: WheelFile, target: Target) -> "tuple[BuiltWheel, WheelFile]":
         """The wheel that the target gets of a source distribution, and that file itself, made whole. Raises
         ResolutionError, FetchError or IntegrityError."""
         whole = self.whole(file)
@@ -74,13 +83,15 @@ class Sdists:
         self.check_fit(built, source.label, target)
         return built, whole
 
-    def tree(self, source: Source, target: Target) -> BuiltWheel:
+    def tree(self, source: "Source", target: Target) -> "BuiltWheel":
         """The wheel of a tree or an archive that no index has a say in."""
         built = self._build(source, target, twice=True)
         self.check_fit(built, source.label, target)
         return built
 
-    def check_fit(self, built: BuiltWheel, label: str, target: Target) -> None:
+    def check_fit(self, built: "BuiltWheel", label: str, target: Target) -> None:
+        from airlock.kinds.wheel.building.fit import check_fit, foreign_libraries
+
         with self._request.near.store.open(built.digest, built.file) as stream:
             check_fit(built, label, target, stream)
             if foreign := foreign_libraries(stream):
@@ -88,11 +99,11 @@ class Sdists:
                     f"{label} asks for {', '.join(foreign)}, which must be on the far machine: it is not in the wheel"
                 )
 
-    def _source(self, file: WheelFile) -> Source:
+    def _source(self, file: WheelFile) -> "Source":
         assert file.digest is not None, "made whole"
         return stored_source(f"{file.name} {file.version}", file.file, file.digest, self._request.near.store)
 
-    def _build(self, source: Source, target: Target, *, twice: bool) -> BuiltWheel:
+    def _build(self, source: "Source", target: Target, *, twice: bool) -> "BuiltWheel":
         if source.label in self._building:
             chain = " → ".join([*self._building, source.label])
             hint = "have one of them as a wheel: [python.build] constraints can name a version that has one"
@@ -105,7 +116,7 @@ class Sdists:
         finally:
             self._building.pop()
 
-    def _check_metadata(self, built: BuiltWheel, file: WheelFile, target: Target, label: str) -> None:
+    def _check_metadata(self, built: "BuiltWheel", file: WheelFile, target: Target, label: str) -> None:
         """What was resolved with must be what the wheel says."""
         assumed = self.metadata(file, target)
         try:
@@ -121,8 +132,10 @@ class Sdists:
                 hint="its authors should mark them as Dynamic; pin another version",
             )
 
-    def tools(self, requires: tuple[str, ...], label: str, machine: Target) -> Tools:
+    def tools(self, requires: tuple[str, ...], label: str, machine: Target) -> "Tools":
         """See `Toolbox`: the resolver's answer for this machine."""
+        from airlock.kinds.wheel.building.builder import Tools
+
         name = canonicalize_name(label.partition(" ")[0])
         wanted = sorted({*requires, *self._section.build.requires.get(name, ())})
         if not wanted:
@@ -168,7 +181,7 @@ class Sdists:
             origin=wheel_origin(file, whole, self._client, self._request.near),
         )
 
-    def origin(self, built: BuiltWheel, sdist: WheelFile) -> dict[str, str]:
+    def origin(self, built: "BuiltWheel", sdist: WheelFile) -> dict[str, str]:
         """What a row of the lock says of a wheel that was built from a source distribution."""
         assert sdist.digest is not None, "made whole"
         return {
@@ -197,7 +210,9 @@ class Sdists:
         return {name: tuple(versions) for name, versions in found.items()}
 
 
-def stored_source(label: str, file: str, digest: Digest, store: Store, subdirectory: str = "") -> Source:
+def stored_source(label: str, file: str, digest: Digest, store: Store, subdirectory: str = "") -> "Source":
+    from airlock.kinds.wheel.building.sources import archive_source
+
     source = archive_source(label, file, digest, lambda: store.open(digest, file))
     return replace(source, subdirectory=subdirectory)
 
@@ -212,7 +227,7 @@ def _needs(metadata: Metadata) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def built_artifact(built: BuiltWheel, origin: dict[str, str]) -> Artifact:
+def built_artifact(built: "BuiltWheel", origin: dict[str, str]) -> Artifact:
     return Artifact(
         kind=KIND,
         name=built.name,
@@ -224,5 +239,5 @@ def built_artifact(built: BuiltWheel, origin: dict[str, str]) -> Artifact:
     )
 
 
-def how_built(built: BuiltWheel) -> dict[str, str]:
+def how_built(built: "BuiltWheel") -> dict[str, str]:
     return {"python": built.python} | ({} if built.reproducible else {"reproducible": "no"})

@@ -52,9 +52,9 @@ class Shelf:
 
     def releases(self, name: NormalizedName) -> Releases:
         """What the target can use of a project. Waits for the index; raises FetchError."""
-        page = self.client.page(name).result()
         found = self._releases.get(name)
         if found is None:
+            page = self.client.page(name).result()
             # Two threads may both work it out; they come to the same.
             found = self._releases[name] = self.client.releases(page, name, self.wanted.of(name))
         return found
