@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -21,10 +23,28 @@ def holds(marker: Marker, target: Target, extras: Collection[str]) -> bool:
     environment = target.environment()
     if _any_extra(marker, environment, extras):
         return True
-    text = str(marker)
+    text = _text(_Same(marker))
     return any(name in text for name in _PATCH) and any(
         _any_extra(marker, {**environment, **change}, extras) for change in _patches(text, target)
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """One object, whatever else is equal to it: to compare markers means to spell them out."""
+
+    marker: Marker
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.marker is self.marker
+
+    def __hash__(self) -> int:
+        return id(self.marker)
+
+
+@lru_cache(maxsize=20_000)
+def _text(same: _Same) -> str:
+    return str(same.marker)
 
 
 def _any_extra(marker: Marker, environment: dict[str, str], extras: Collection[str]) -> bool:

@@ -287,10 +287,10 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         if key not in self._needs:
             self._needs[key] = needs = self._read_needs(candidate)
             self.seen += needs
-            if (candidate.name, candidate.version) not in self.unusable:
-                self.dead_ends.learn(candidate.name, candidate.version, candidate.extras, needs)
             for one in needs:
                 self._shelf.foresee(one.name, one.specifier)
+            if (candidate.name, candidate.version) not in self.unusable:
+                self.dead_ends.learn(candidate.name, candidate.version, candidate.extras, needs)
         return self._needs[key]
 
     def _read_needs(self, candidate: Candidate) -> tuple[Asked, ...]:
