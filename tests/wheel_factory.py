@@ -33,12 +33,13 @@ def make_wheel(
     files: Mapping[str, bytes] | None = None,
     entry_points: str = "",
     stored: bool = False,
+    headers: Iterable[str] = (),
 ) -> Wheel:
     """`files` defaults to one module; `entry_points` is the text of `entry_points.txt`; `stored` leaves it uncompressed, so
-    that its bytes do not depend on zlib."""
+    that its bytes do not depend on zlib; `headers` are lines of METADATA."""
     module = name.replace("-", "_")
     information = f"{module}-{version}.dist-info"
-    metadata = _metadata(name, version, requires, extras, requires_python)
+    metadata = _metadata(name, version, [*_asked(requires, extras, requires_python), *headers])
     members = dict(
         files if files is not None else {f"{module}/__init__.py": f"VERSION = {version!r}\n".encode()}
     )
@@ -57,13 +58,14 @@ def make_wheel(
     )
 
 
-def _metadata(
-    name: str, version: str, requires: Iterable[str], extras: Iterable[str], requires_python: str
-) -> bytes:
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
-    lines += [f"Requires-Python: {requires_python}"] if requires_python else []
+def _asked(requires: Iterable[str], extras: Iterable[str], requires_python: str) -> list[str]:
+    lines = [f"Requires-Python: {requires_python}"] if requires_python else []
     lines += [f"Provides-Extra: {extra}" for extra in extras]
-    lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    return lines + [f"Requires-Dist: {requirement}" for requirement in requires]
+
+
+def _metadata(name: str, version: str, headers: Iterable[str]) -> bytes:
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *headers]
     return "\n".join([*lines, "", f"About {name}.", ""]).encode()
 
 

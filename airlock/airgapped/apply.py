@@ -152,6 +152,10 @@ def _write(base: FrameSource, delta: Delta, frames: Mapping[Digest, BinaryIO], o
     writer.add_bytes(INDEX, delta.data)
     for name in (name for name in delta.archive.members if name.startswith("trust/")):
         writer.add(name, delta.archive.members[name].size, chunks_of(delta.archive.open(name)))
+    for one in delta.index.documents:
+        writer.add(
+            one.member, delta.archive.members[one.member].size, chunks_of(delta.archive.open(one.member))
+        )
     kept = {row.digest for row in delta.rows.rows if isinstance(row, Keep)}
     for digest in sorted(delta.expanded):
         if digest in frames:

@@ -205,7 +205,17 @@ class Changed:
 
 def differences(before: Summary, after: Summary) -> tuple[Changed, ...]:
     """What was added, removed and changed, by kind and name, and for locks by target too."""
-    old, new = _by_key(before.lines), _by_key(after.lines)
+    return differing(before.lines, after.lines)
+
+
+def lines_of(index: BundleIndex) -> tuple[Line, ...]:
+    """As far as an index tells."""
+    return tuple(_line(entry) for entry in index.entries)
+
+
+def differing(before: Sequence[Line], after: Sequence[Line]) -> tuple[Changed, ...]:
+    """As `differences`."""
+    old, new = _by_key(before), _by_key(after)
     changed: dict[tuple[str, str, Digest | None, Digest | None], list[str]] = {}
     for key in sorted(old.keys() | new.keys()):
         one, two = old.get(key), new.get(key)

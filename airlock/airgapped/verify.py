@@ -11,7 +11,7 @@ The rules, in their order; the first that is broken ends it with an IntegrityErr
    Whoever must approve has signed the same, for the same release counter (`airgapped/approvals.py`).
 5. The index is well formed, and of a version that is known.
 6. The archive holds the members that the index names, and nothing else.
-7. Every frame decompresses to the size and digest that the index gives. `install` does this in the one pass in which it
+7. Every frame, and every document, decompresses to the size and digest that the index gives. `install` does this in the one pass in which it
    reads a frame at all, before it looks at what is in it.
 
 Deliberately not here: an expired root or signature is a warning and no refusal, unless the root says so, for clocks on the
@@ -53,6 +53,7 @@ from airlock.formats.trust_chain import TrustedRoot, follow
 from airlock.formats.trust_fields import read_particulars
 from airlock.storage.archive import Archive
 from airlock.storage.content import BundleSupply, Content, Supply
+from airlock.storage.documents import check_documents
 from airlock.storage.frames import decompress
 from airlock.storage.root_chain import links_in
 
@@ -153,11 +154,13 @@ def verify(
     several threads. Raises IntegrityError."""
     signed = verify_signatures(archive, root, now, approvals).signed
     _check_frames(archive, _contents(signed.index), reopen)
+    check_documents(archive, signed.index)
     size = sum(entry.expanded.size for entry in signed.index.entries)
     checked = (
         *signed.checked,
         f"the archive holds {len(signed.index.entries)} artifacts, and nothing that the index does not name",
         f"every frame: {size} bytes of content have the digests of the index",
+        *(f"document {one.name}: {one.size} bytes, as the index says" for one in signed.index.documents),
     )
     return VerifiedBundle(
         supply=BundleSupply(archive), signed=signed, checked=checked, proof=_ONLY_VERIFY_MAKES_ONE
@@ -224,7 +227,7 @@ def _statement(root: TrustedRoot, signers: tuple[str, ...], size: int) -> tuple[
 
 
 def _check_members(archive: Archive, index: BundleIndex) -> None:
-    named = {INDEX, *(entry.frame for entry in index.entries)}
+    named = {INDEX, *(entry.frame for entry in index.entries), *(one.member for one in index.documents)}
     for name in archive.members:
         if name not in named and not is_trust_member(name):
             raise IntegrityError(f"{archive.where}: member {name}", "the index does not name it")

@@ -47,6 +47,7 @@ COMMANDS = {
     "audit": "find what software uses that its lock does not name, installed or before it ships",
     "history": "show what was done, when, by whom and how it went, and prove it",
     "inspect": "show what a bundle, delta or lock holds",
+    "report": "write the transfer dossier, for the person who signs off",
     "diff": "show what changed between two bundles or locks",
     "export": "write what pip and uv install from: a lock in their terms, original files of a bundle",
 }

@@ -3,6 +3,7 @@
 import threading
 from typing import TYPE_CHECKING, TextIO
 
+from airlock.core.plain import human_size as human_size
 from airlock.core.plain import plain
 
 if TYPE_CHECKING:
@@ -76,13 +77,3 @@ class Console:
         self._progress = Progress(*columns, console=RichConsole(file=self._stream), transient=True)
         self._progress.start()
         return self._progress
-
-
-def human_size(size: int) -> str:
-    """Decimal units, as media are sold: `4.2 MB`."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"

@@ -4,6 +4,7 @@ Digests are of uncompressed content, so a bundle that was recompressed, or resto
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airlock.core.artifact import Activation, Artifact, Encoder, HealthCheck, Project
@@ -34,6 +35,13 @@ INDEX = "index.json"
 """The archive member that holds the table of contents, which signatures are over."""
 FORMAT = "airlock-bundle/1"
 RAW = "raw/1"
+DOCUMENTS = "documents/"
+"""Where documents are in the archive."""
+MAX_DOCUMENT = 64 << 20
+"""Bytes of one."""
+MAX_DOCUMENTS = 100
+_DOCUMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
+_MEDIA = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 _CODEC = re.compile(r"[a-z0-9-]{1,40}/[0-9]{1,4}")
 
 
@@ -67,6 +75,23 @@ def frame_name(digest: Digest) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What crosses for people and their tools, and is placed nowhere, as a bill of materials."""
+
+    name: str
+    """As `sbom.cdx.json`."""
+    media: str
+    """A media type (RFC 6838)."""
+    size: int
+    digest: Digest
+
+    @property
+    def member(self) -> str:
+        """The name of the archive member that holds it, in a zstd frame."""
+        return f"{DOCUMENTS}{self.name}.zst"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundleIndex:
     project: Project
     target: Target
@@ -78,6 +103,8 @@ class BundleIndex:
     """In the order in which they are run."""
     exceptions: tuple[Exempted, ...] = ()
     """From the audit, each with its reason; whoever signs the index signs them."""
+    documents: tuple[Document, ...] = ()
+    """Sorted by name."""
 
 
 def write_index(index: BundleIndex) -> bytes:
@@ -96,7 +123,13 @@ def write_index(index: BundleIndex) -> bytes:
         document["activation"] = [write_activation(one) for one in index.activation]
     if index.exceptions:
         document["exceptions"] = [write_exception(one) for one in index.exceptions]
+    if index.documents:
+        document["documents"] = [_write_document(one) for one in index.documents]
     return dumps(document)
+
+
+def _write_document(one: Document) -> dict[str, object]:
+    return {"name": one.name, "media": one.media, "size": one.size, "sha256": hex_of(one.digest)}
 
 
 def index_digest(index: BundleIndex) -> Digest:
@@ -159,17 +192,43 @@ def parse_index(data: bytes, where: str) -> BundleIndex:
         entries=tuple(_entry(table) for table in fields.tables("artifacts")),
         activation=_activation(fields),
         exceptions=read_exceptions(fields.tables("exceptions")),
+        documents=tuple(_document(table) for table in fields.tables("documents")),
     )
     fields.raw("health")
     fields.done()
     keys = [entry.artifact.key for entry in index.entries]
     if keys != sorted(set(keys)):
         raise fields.fault("artifacts", "not sorted by kind and name, or one stands twice")
+    names = [one.name for one in index.documents]
+    if names != sorted(set(names)) or len(names) > MAX_DOCUMENTS:
+        raise fields.fault(
+            "documents", f"not sorted by name, or one stands twice, or more than {MAX_DOCUMENTS}"
+        )
     if write_index(index) != data:
         raise fields.fault(
             "", "not as airlock writes it: a default or an empty part is spelt out, or left out"
         )
     return index
+
+
+def _document(fields: Fields) -> Document:
+    one = Document(
+        name=fields.parsed("name", _matching(_DOCUMENT, "a name as sbom.cdx.json")),
+        media=fields.parsed("media", _matching(_MEDIA, "a media type")),
+        size=fields.integer("size", limit=MAX_DOCUMENT),
+        digest=fields.parsed("sha256", lambda text, place: parse_digest("sha256:" + text, place)),
+    )
+    fields.done()
+    return one
+
+
+def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str, str], str]:
+    def check(text: str, place: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"expected {expected}, found {text!r}")
+        return text
+
+    return check
 
 
 def _activation(fields: Fields) -> tuple[Activation, ...]:

@@ -29,6 +29,7 @@ from airlock.formats.delta_index import (
 from airlock.formats.index import INDEX, BundleIndex, Expanded, frame_name, parse_index
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader, member_name, open_streams
+from airlock.storage.documents import check_documents
 from airlock.storage.frames import decompress, decompress_whole
 
 _IN_MEMORY = 32 << 20
@@ -92,10 +93,11 @@ def read_delta(archive: Archive) -> Delta:
     delta = Delta(archive=archive, rows=rows, index=index, data=data)
     if {row.digest for row in rows.rows} != set(delta.expanded):
         raise IntegrityError(f"{archive.where}: {MEMBER}", "does not make exactly what its index names")
-    known = _members(rows)
+    known = _members(rows) | {one.member for one in index.documents}
     for name in archive.members:
         if name not in known and not name.startswith("trust/"):
             raise IntegrityError(f"{archive.where}: member {name}", "not a member of this delta")
+    check_documents(archive, index)
     return delta
 
 

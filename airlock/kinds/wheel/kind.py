@@ -19,6 +19,7 @@ from airlock.formats.rows import write_target
 from airlock.kinds import Disagreement, Export, Library, Locked, NearSide, Newer, PinRequest, Room
 from airlock.kinds.audited import Audited
 from airlock.kinds.carrier import Itself
+from airlock.kinds.described import Description
 from airlock.kinds.serving import Holding, Offer
 
 
@@ -73,6 +74,11 @@ class WheelKind:
         from airlock.kinds.wheel.place import place_wheel
 
         place_wheel(artifact, contents, room)
+
+    def described(self, artifact: Artifact, library: Library) -> Description:
+        from airlock.kinds.wheel.described import described
+
+        return described(artifact, library)
 
     def script(self) -> str:
         from importlib.resources import files

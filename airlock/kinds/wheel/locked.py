@@ -143,7 +143,7 @@ class Pinned:
 def _description(artifact: Artifact, file: WheelFile, locked: Locked, library: Library) -> bytes:
     """The METADATA of a pinned wheel."""
     if library.contents is not None:
-        return _inside(artifact, library)
+        return metadata_inside(artifact, library)
     if (data := cached(file, library.cache)) is not None:
         return data
     if artifact.digest not in library.store:
@@ -155,7 +155,7 @@ def _description(artifact: Artifact, file: WheelFile, locked: Locked, library: L
         return metadata_in(stream, artifact.file)
 
 
-def _inside(artifact: Artifact, library: Library) -> bytes:
+def metadata_inside(artifact: Artifact, library: Library) -> bytes:
     assert library.contents is not None
     for member in library.contents(artifact):
         if re.fullmatch(r"[^/]+\.dist-info/METADATA", member.name):
