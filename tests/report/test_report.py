@@ -106,7 +106,8 @@ def test_an_audit_of_another_bundle_is_called_one(place: Place) -> None:
     assert "**Audit**: of another bundle" in place.shell.airlock(*options).stdout
 
 
-def test_the_journal_beside_the_bundle_is_told_as_far_as_it_is_about_it(place: Place) -> None:
+def test_the_journal_beside_the_bundle_is_told_as_far_as_it_is_about_it(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
     place.shell.airlock("verify", "new.airlock", "--trust", "trust.json")
     place.shell.airlock("key", "new", "other", "--no-passphrase")
     place.shell.airlock("sign", "old.airlock", "--key", "other.key", "-o", "elsewhere.airlock", "--anew")
@@ -117,7 +118,8 @@ def test_the_journal_beside_the_bundle_is_told_as_far_as_it_is_about_it(place: P
     assert [(act["act"], act["file"]) for act in acts] == [("sign", "elsewhere.airlock")]
 
 
-def test_a_site_gives_its_root_its_journal_and_what_is_in_use(place: Place) -> None:
+def test_a_site_gives_its_root_its_journal_and_what_is_in_use(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
     site = ("--root", "site")
     place.shell.airlock("install", "old.airlock", *site, "--trust", "trust.json")
     document = as_json(place, "report", "new.airlock", *site)
