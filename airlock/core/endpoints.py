@@ -4,9 +4,29 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_ADDRESS = re.compile(
-    rb"(?i)\b(https?|wss?|ftps?|grpcs?|amqps?|mqtts?|tcp|udp|rediss?|postgres(?:ql)?|ldaps?)://([^\s\"'<>`\\{}|^\[\]()]{3,300})"
+_SCHEMES = frozenset(
+    {
+        *(
+            "http",
+            "https",
+            "ws",
+            "wss",
+            "ftp",
+            "ftps",
+            "grpc",
+            "grpcs",
+            "amqp",
+            "amqps",
+            "mqtt",
+            "mqtts",
+            "tcp",
+            "udp",
+        ),
+        *("redis", "rediss", "postgres", "postgresql", "mysql", "ldap", "ldaps", "kafka", "nats", "opc.tcp"),
+    }
 )
+_SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9.+]{1,12})$")
+_REST = re.compile(rb"[^\s\"'<>`\\{}|^\[\]()]{3,300}")
 _HOST = re.compile(
     r"(?i)(?:[^@/]*@)?(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?(?=[/?#]|$)"
 )
@@ -59,16 +79,23 @@ class Endpoint(NamedTuple):
 
 def endpoints(text: bytes) -> Iterator[Endpoint]:
     """Every address of another machine, in order."""
-    line, position = 1, 0
-    for match in _ADDRESS.finditer(text):
-        rest = match[2].rstrip(b".,;:").decode(errors="replace")
-        found = _HOST.match(rest)
-        if found is None or _HARMLESS.fullmatch(found[1]):
-            continue
-        line += text.count(b"\n", position, match.start())
-        position = match.start()
-        address = f"{match[1].decode().lower()}://{rest}"
-        yield Endpoint(found[1].lower(), address, line, _purpose(found[1], rest[found.end() :]))
+    line, position, at = 1, 0, text.find(b"://")
+    while at >= 0:
+        scheme, rest = _SCHEME.search(text, max(at - 14, 0), at), _REST.match(text, at + 3)
+        if scheme and rest and (found := _endpoint(scheme[1], rest[0])):
+            line += text.count(b"\n", position, at)
+            position = at
+            yield found._replace(line=line)
+        at = text.find(b"://", at + 3)
+
+
+def _endpoint(scheme: bytes, rest: bytes) -> Endpoint | None:
+    """On line 0; None for what is no address, or nobody's."""
+    name, text = scheme.decode().lower(), rest.rstrip(b".,;:").decode(errors="replace")
+    host = _HOST.match(text) if name in _SCHEMES else None
+    if host is None or _HARMLESS.fullmatch(host[1]):
+        return None
+    return Endpoint(host[1].lower(), f"{name}://{text}", 0, _purpose(host[1], text[host.end() :]))
 
 
 def _purpose(host: str, path: str) -> str:

@@ -1,5 +1,6 @@
 """Shared libraries that binaries need, and where on the target they would come from."""
 
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,8 @@ _TEXT += (
     ".svg",
     ".png",
 )
+_WINDOW = 1 << 16
+"""Bytes that are read of a binary at a time: its tables lie all over it."""
 OnMachine = Callable[[str], str]
 """Where a machine has a shared library, by its file name; empty where it does not. """
 Exists = Callable[[str], bool]
@@ -81,10 +84,14 @@ def _binaries(audited: Audited) -> Iterator[tuple[SafePath, Binary]]:
         if not isinstance(audited.found.get(path), FileEntry):
             continue
         with open_regular(audited.folder / path) as stream:
-            if stream.read(len(MAGIC)) == MAGIC:
-                stream.seek(0)
-                if (binary := read_binary(stream)) is not None:
-                    yield path, binary
+            if stream.read(len(MAGIC)) == MAGIC and (binary := _read(stream.fileno())) is not None:
+                yield path, binary
+
+
+def _read(descriptor: int) -> Binary | None:
+    with os.fdopen(descriptor, "rb", _WINDOW, closefd=False) as stream:
+        stream.seek(0)
+        return read_binary(stream)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,16 +31,30 @@ def mentions(source: bytes) -> Iterator[Mention]:
     for match in _IMPORT.finditer(source):
         start = _statement(source, match.start())
         before = source[start : match.start()]
-        if found := _FROM.search(before):
-            dotted = found[1].replace(b" ", b"").replace(b"\t", b"").decode(errors="replace")
-            module = dotted.lstrip(".")
-            yield Mention(module, len(dotted) - len(module), tuple(_names(source, match.end())))
+        words = before.split()
+        if not words or (len(words) == 2 and words[0] == b"from"):
+            dotted = words[1] if words else b""
+        elif found := _FROM.search(before):
+            dotted = found[1]
         elif _BEGINS.search(before):
-            for name in _names(source, match.end()):
-                yield Mention(name, 0)
+            dotted = b""
+        else:
+            continue
+        yield from _told(dotted, source, match.end())
     if b"import" in source:
         for dynamic in _DYNAMIC.finditer(source):
             yield Mention(dynamic[1].decode(), 0)
+
+
+def _told(dotted: bytes, source: bytes, end: int) -> Iterator[Mention]:
+    """`dotted` is what stands between `from` and `import`."""
+    if not dotted:
+        for name in _names(source, end):
+            yield Mention(name, 0)
+        return
+    text = dotted.replace(b" ", b"").replace(b"\t", b"").decode(errors="replace")
+    module = text.lstrip(".")
+    yield Mention(module, len(text) - len(module), tuple(_names(source, end)))
 
 
 def _statement(source: bytes, position: int) -> int:

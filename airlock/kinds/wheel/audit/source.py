@@ -6,8 +6,10 @@ left out.
 """
 
 import ast
+import re
 import shlex
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,23 +62,48 @@ Answers = Callable[[Import], bool]
 """Whether something that is there answers an import."""
 
 
-_CALLS: tuple[bytes, ...] = (
-    b"CDLL",
-    b"LoadLibrary",
-    b"find_library",
-    b"dlopen",
-    b"subprocess",
-    b"Popen",
-    b"os.system",
-    b"which(",
+_CALLS: tuple[bytes, ...] = (b"ctypes", b"dlopen", b"subprocess", b"os.system", b"os.popen", b"os.exec")
+_CALLS += (b"os.posix_spawn", b"which(", b"pexpect")
+_TELLING = re.compile(
+    rb"import|CDLL|LoadLibrary|find_library|dlopen|\bsp\.|subprocess|Popen|check_|getoutput|getstatusoutput"
+    rb"|os\.|which\(|pexpect|create_subprocess"
 )
-_CALLS += (b"os.exec", b"os.popen", b"os.posix_spawn", b"pexpect", b"check_output", b"check_call")
-_CALLS += (b"create_subprocess", b"getoutput")
+"""What stands on every line where something is imported, started or loaded."""
 
 
 def may_use(source: bytes) -> bool:
     """Whether there can be a `Use` in a source at all."""
     return any(word in source for word in _CALLS)
+
+
+def _telling_lines(source: bytes, calls: bool) -> list[int]:
+    """Numbers of lines, ascending."""
+    lines, line, position = list[int](), 1, 0
+    found = _TELLING.finditer(source) if calls else re.finditer(b"import", source)
+    for match in found:
+        line += source.count(b"\n", position, match.start())
+        position = match.start()
+        if not lines or lines[-1] != line:
+            lines.append(line)
+    return lines
+
+
+def facts_of(source: bytes, conditions: Conditions, answers: Answers) -> Facts | None:
+    """None for what this Python does not read."""
+    if (tree := _parsed(source)) is None:
+        return None
+    calls = may_use(source) or b"import_module" in source or b"__import__" in source
+    reader = _Reader(
+        conditions=conditions,
+        answers=answers,
+        calls=calls,
+        telling=_telling_lines(source.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), calls),
+        imports=[],
+        uses=[],
+    )
+    with suppress(RecursionError):
+        reader.block(tree.body, Guard.EAGER)
+    return Facts(tuple(reader.imports), tuple(reader.uses))
 
 
 def _parsed(source: bytes) -> ast.Module | None:
@@ -88,29 +115,23 @@ def _parsed(source: bytes) -> ast.Module | None:
         return None
 
 
-def facts_of(source: bytes, conditions: Conditions, answers: Answers) -> Facts | None:
-    """None for what this Python does not read."""
-    if (tree := _parsed(source)) is None:
-        return None
-    calls = may_use(source) or b"import_module" in source or b"__import__" in source
-    reader = _Reader(conditions=conditions, answers=answers, calls=calls, imports=[], uses=[])
-    with suppress(RecursionError):
-        reader.block(tree.body, Guard.EAGER)
-    return Facts(tuple(reader.imports), tuple(reader.uses))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
     conditions: Conditions
     answers: Answers
     calls: bool
     """Whether there are any that matter."""
+    telling: list[int]
+    """Lines without which a statement is not worth a look."""
     imports: list[Import]
     uses: list[Use]
 
     def block(self, statements: Iterable[ast.stmt], guard: Guard) -> None:
         for statement in statements:
-            self._statement(statement, guard)
+            following = bisect_left(self.telling, _first_line(statement))
+            last = statement.end_lineno or statement.lineno
+            if following < len(self.telling) and self.telling[following] <= last:
+                self._statement(statement, guard)
 
     def _statement(self, statement: ast.stmt, guard: Guard) -> None:
         match statement:
@@ -182,6 +203,12 @@ class _Reader:
             self.uses.append(Use("library", text, call.lineno, guard))
         elif _starts(owner, name) and (program := _program(call.args[0])):
             self.uses.append(Use("program", program, call.lineno, guard))
+
+
+def _first_line(statement: ast.stmt) -> int:
+    """Of its decorators, if it has any."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(one.lineno for one in decorators)])
 
 
 def _imports(statement: ast.Import | ast.ImportFrom, guard: Guard) -> Iterator[Import]:
