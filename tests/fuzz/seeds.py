@@ -258,6 +258,22 @@ def statements() -> Iterator[bytes]:
     yield statement(b"{}\n")
 
 
+def image_documents() -> Iterator[bytes]:
+    from tests.images.factory import image, index, signature
+
+    one = image({"a": b"b"}, {"c": b"d"})
+    yield from (thing.data for thing in (one, index(one), signature(one), image({"a": b"b"}, docker=True)))
+
+
+def image_archives() -> Iterator[bytes]:
+    from tests.images.factory import image, index, layout_files, saved_files, signature, tar
+
+    one = image({"a": b"b"})
+    yield tar(layout_files({"1.0": one}, [signature(one)]))
+    yield tar(layout_files({"1.0": index(one)}))
+    yield tar(saved_files(one, "plc:1.0"))
+
+
 def seeds(target: str) -> list[bytes]:
     if target.startswith("build-"):
         return list(builds(target.removeprefix("build-")))
@@ -278,6 +294,8 @@ def seeds(target: str) -> list[bytes]:
         "delta": deltas,
         "journal": journals,
         "trust": statements,
+        "image_document": image_documents,
+        "image_archive": image_archives,
         **{name: _valid(name) for name in ("index", "generation", "lockfile")},
     }
     return list(table[target]()) if target in table else _documents()

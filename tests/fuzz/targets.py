@@ -29,6 +29,8 @@ from airlock.formats.index import parse_index
 from airlock.formats.journal import parse_act, parse_journal
 from airlock.formats.lockfile import parse_lockfile
 from airlock.formats.volume import parse_header
+from airlock.oci.documents import INDEXES, MANIFESTS, Manifest, check_layers, parse_document
+from airlock.oci.layout import images_at
 from airlock.storage.archive import Archive
 from airlock.storage.delta_streams import StreamReader
 from airlock.storage.frames import decompress
@@ -275,6 +277,32 @@ def roots(data: bytes) -> None:
             signed_index(metadata, _WHERE)
 
 
+def image_document(data: bytes) -> None:
+    """A manifest or an index, as a registry sends it."""
+    for media_type in ("", *INDEXES, *MANIFESTS):
+        with contextlib.suppress(AirlockError):
+            content = parse_document(data, media_type, _WHERE).content
+            if isinstance(content, Manifest):
+                check_layers(content, _WHERE)
+
+
+def image_archive(data: bytes) -> None:
+    """A layout or saved images, and all that is read of them when they are locked."""
+    file = os.memfd_create("images")
+    try:
+        os.write(file, data)
+        with images_at(Path(f"/proc/self/fd/{file}"), _WHERE) as images:
+            document = images.document("")
+            exhaust(beside.data for _, beside in images.beside(document.digest))
+            if isinstance(document.content, Manifest):
+                for part in (document.content.config, *document.content.layers):
+                    stream, _ = images.open(part.digest)
+                    with stream:
+                        exhaust(iter(lambda: stream.read(1 << 16), b""))  # noqa: B023
+    finally:
+        os.close(file)
+
+
 def targets() -> Mapping[str, Target]:
     """By the name of their folder in `fixtures/fuzz`."""
     plain = (
@@ -292,6 +320,8 @@ def targets() -> Mapping[str, Target]:
         header,
         volume,
         roots,
+        image_document,
+        image_archive,
     )
     found: dict[str, Target] = {target.__name__: target for target in plain}
     found |= {

@@ -24,6 +24,7 @@ from tests.wheel_factory import make_wheel
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
     pytest.mark.journey,
+    pytest.mark.timeout(600),
 ]
 
 

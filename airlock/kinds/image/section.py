@@ -1,6 +1,7 @@
 """`[[image]]` in `airlock.toml`, read."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -64,7 +65,7 @@ class Entry:
 
     @property
     def destination(self) -> str:
-        """Where the far side hands it to, as skopeo spells it."""
+        """Where the far side hands it to, as skopeo spells it; empty for nowhere."""
         return f"containers-storage:{self.name_there}" if self.deliver == ENGINE else self.deliver
 
     def platform_for(self, target: Target) -> Platform:
@@ -82,16 +83,23 @@ def read_section(manifest: Manifest, where: str) -> tuple[Entry, ...]:
     """In the order of their names. Raises UsageError with the place of the fault."""
     section = Fields({SECTION: manifest.sections.get(SECTION, [])}, where, UsageError)
     entries = [_entry(fields, manifest) for fields in section.tables(SECTION)]
+    _check_distinct(entries, "name", lambda entry: entry.name)
+    _check_distinct(entries, "deliver", lambda entry: entry.destination)
+    return tuple(sorted(entries, key=lambda entry: (entry.name, entry.targets)))
+
+
+def _check_distinct(entries: Sequence[Entry], key: str, value: Callable[[Entry], str]) -> None:
+    """No target has two images of one name, or hands two on to one place."""
     taken: dict[tuple[str, str], Entry] = {}
     for entry in entries:
-        for target in entry.targets:
-            if (other := taken.setdefault((entry.name, target), entry)) is not entry:
+        for target in entry.targets if value(entry) else ():
+            if (other := taken.setdefault((value(entry), target), entry)) is not entry:
+                place = other.where.rpartition(" ")[2]
                 raise UsageError(
-                    entry.where,
-                    f"is called {entry.name!r}, as is {other.where.rpartition(' ')[2]}, on the target {target!r}",
-                    hint="give one of the two another `name`",
+                    f"{entry.where}.{key}",
+                    f"{value(entry)!r} is also that of {place}, on the target {target!r}",
+                    hint=f"give one of the two another `{key}`",
                 )
-    return tuple(sorted(entries, key=lambda entry: (entry.name, entry.targets)))
 
 
 def _entry(fields: Fields, manifest: Manifest) -> Entry:

@@ -13,7 +13,7 @@ from airlock.kinds import NearSide
 from airlock.kinds.download import download
 from airlock.kinds.image.section import Entry, OnDisk
 from airlock.kinds.inside import path_inside
-from airlock.oci.documents import Descriptor, Document, Index, parse_document
+from airlock.oci.documents import Descriptor, Document, parse_document
 from airlock.oci.layout import Images, images_at
 from airlock.oci.reference import Reference, locate
 from airlock.oci.registry import Registry
@@ -176,7 +176,3 @@ def check_size(descriptor: Descriptor, limit: int, where: str) -> None:
 def _from_store(near: NearSide, digest: Digest) -> bytes:
     with near.store.open(digest) as stream:
         return stream.read()
-
-
-def is_index(document: Document) -> bool:
-    return isinstance(document.content, Index)
