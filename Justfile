@@ -58,6 +58,10 @@ bench *ARGS:
 bench-delta *ARGS:
     python -m tests.bench delta {{ARGS}}
 
+# Deltas of images and of Debian packages, ours and zstd's, as root, with apt's mirrors: `just bench-images --work DIR`; docs/benchmarks.md.
+bench-images *ARGS:
+    python -m tests.bench.images {{ARGS}}
+
 # Build well-known projects that have only an sdist, twice each, with PyPI; minutes: docs/sdists.md.
 sdists *ARGS:
     python -m tests.sdist_table {{ARGS}}

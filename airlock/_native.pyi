@@ -79,6 +79,9 @@ def find_change(old: bytes, new: bytes) -> tuple[bytes, ...]:
 def apply_change(old: bytes, length: int, parts: tuple[bytes, ...]) -> bytes:
     """The `length` bytes that a change makes of `old`. Raises ValueError."""
 
+def sketch(data: bytes, count: int) -> list[int]:
+    """The `count` smallest hashes of runs of sixteen bytes, in order; bytes that are much the same share some."""
+
 def write_files(
     root: str,
     sources: Sequence[bytes | str],

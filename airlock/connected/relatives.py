@@ -1,7 +1,7 @@
 """Which expanded forms of the old version hold what a new one is made of, where no artifact of the same name does.
 
 A file moves from one layer of an image into another, or from one package into another; a layer is written anew with what was in
-five. So what is new in a form is looked for in all of the old ones: by content, then by path.
+five. So what is new in a form is looked for in all of the old ones: by content, then by path, then by similarity.
 """
 
 import zlib
@@ -13,7 +13,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from airlock.core.digest import Digest
-from airlock.core.pieces import Piece, content_of, normalised, pieces_of
+from airlock.core.pieces import Piece, Sketches, content_of, normalised, pieces_of
 
 LEAST = 32 << 10
 """Bytes that must be new in a form before all the old ones are looked through, and that one of them must hold of those."""
@@ -34,21 +34,28 @@ class _Places:
     contents: dict[tuple[int, int], list[Digest]] = field(default_factory=dict)
     """By size in bytes and CRC-32."""
     paths: dict[str, list[Digest]] = field(default_factory=dict)
+    sketches: Sketches = field(default_factory=Sketches)
+    """With numbers of forms, in the order of `sizes`."""
     sizes: dict[Digest, int] = field(default_factory=dict)
 
     def add(self, form: Digest, stream: BinaryIO, size: int) -> None:
+        number = len(self.sizes)
         self.sizes[form] = size
         for piece in pieces_of(stream, 0, size):
             if not piece.is_header:
                 self.contents.setdefault(_mark(stream, piece), []).append(form)
             if piece.is_of_artifact:
                 self.paths.setdefault(normalised(piece.name), []).append(form)
+                self.sketches.add(number, stream, piece)
 
     def of(self, stream: BinaryIO, piece: Piece) -> Collection[Digest]:
         if same := self.contents.get(_mark(stream, piece)):
             return same
         namesakes = self.paths.get(normalised(piece.name), ()) if piece.is_of_artifact else ()
-        return namesakes if len(namesakes) <= _COMMON else ()
+        if 0 < len(namesakes) <= _COMMON:
+            return namesakes
+        forms = list(self.sizes)
+        return [forms[number] for number, _ in self.sketches.alike(stream, piece)]
 
 
 class Relatives:

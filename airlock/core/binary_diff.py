@@ -51,7 +51,7 @@ def make_patch(base: Base, new: BinaryIO, size: int, streams: Streams) -> None:
         if same:
             program.copy(same.start, same.size)
             continue
-        alike = base.alike(piece)
+        alike = base.alike(new, piece)
         for start, stop, window in _windows(piece, alike):
             content = _read(new, start, stop)
             _describe(program, content, base.stream, window)

@@ -1,17 +1,19 @@
 """What two expanded forms consist of, and which piece of the new one became of which of the old.
 
 Pieces are the headers and bodies of an expanded form's tar, or the whole of any other. They are paired by the same content
-first, then by a path without versions and hashes.
+first, then by a path without versions and hashes, then by what they have in common.
 """
 
 import hashlib
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import BinaryIO, NamedTuple
 
 from airlock.core.digest import CHUNK
+from airlock.core.native import native
 
 _RULES = (
     (re.compile(r"-\d[^/]*\.(dist-info|data)(?=/)"), r".\1"),
@@ -22,6 +24,9 @@ _RULES = (
 )
 """What changes in a path from release to release, or from one kind of artifact to another: metadata folders, auditwheel's
 hashes, the tar that all of it lies in, versions."""
+
+_SKETCHED, _MARKS = 4 << 10, 12
+"""Bytes of a piece from which on it is looked for by its content, and hashes that tell of it."""
 
 
 class Piece(NamedTuple):
@@ -78,6 +83,34 @@ def _tar_members(stream: BinaryIO, start: int) -> list[tuple[str, int, int]]:
     return [*members, ("", end, end)]
 
 
+class Sketches:
+    """Large files inside artifacts, to be found by what they have in common. Empty without the native crate."""
+
+    def __init__(self) -> None:
+        self._holders: dict[int, list[tuple[int, Piece]]] = {}
+
+    def add(self, number: int, stream: BinaryIO, piece: Piece) -> None:
+        """`number` is given back with the piece."""
+        for mark in _sketch(stream, piece):
+            self._holders.setdefault(mark, []).append((number, piece))
+
+    def alike(self, stream: BinaryIO, piece: Piece) -> list[tuple[int, Piece]]:
+        """Those with the most marks in common, which is more than one."""
+        shared = Counter(holder for mark in _sketch(stream, piece) for holder in self._holders.get(mark, ()))
+        most = max(shared.values(), default=0)
+        return [holder for holder, count in shared.items() if count == most > 1]
+
+
+def _sketch(stream: BinaryIO, piece: Piece) -> list[int]:
+    crate = native()
+    if crate is None or piece.size < _SKETCHED or not piece.is_of_artifact:
+        return []
+    marks = set[int]()
+    for chunk in content_of(stream, piece):
+        marks.update(crate.sketch(chunk, _MARKS))
+    return sorted(marks)[:_MARKS]
+
+
 class Base:
     """The old side, to look pieces up in: expanded forms one behind the other, of which the first are preferred."""
 
@@ -98,6 +131,7 @@ class Base:
         self._by_last = {piece.name.rpartition("/")[2]: piece for piece in pieces}
         self._by_content: dict[int, dict[bytes, Piece]] = {}
         """Of each size that was asked for, by digest."""
+        self._sketches: Sketches | None = None
 
     def same(self, new: BinaryIO, piece: Piece) -> Piece | None:
         """A piece with the same bytes, best the one of the same name."""
@@ -121,9 +155,20 @@ class Base:
         """The piece of the same path, versions aside."""
         return self._by_name.get(piece.name) or self._by_path.get(normalised(piece.name))
 
-    def alike(self, piece: Piece) -> Piece | None:
+    def alike(self, new: BinaryIO, piece: Piece) -> Piece | None:
+        """A namesake, else a piece with much the same content, else one with the same last part of its path."""
         last = normalised(piece.name).rpartition("/")[2]
-        return self.namesake(piece) or self._by_last.get(last)
+        return self.namesake(piece) or self._similar(new, piece) or self._by_last.get(last)
+
+    def _similar(self, new: BinaryIO, piece: Piece) -> Piece | None:
+        if self.stream is None or piece.size < _SKETCHED or not piece.is_of_artifact:
+            return None
+        if self._sketches is None:
+            self._sketches = Sketches()
+            for pieces in self._by_size.values():
+                for old in pieces:
+                    self._sketches.add(0, self.stream, old)
+        return next((old for _, old in self._sketches.alike(new, piece)), None)
 
     def strangers(self, new: BinaryIO, pieces: Iterable[Piece]) -> list[Piece]:
         """Bodies that have neither a piece with the same bytes nor a namesake."""

@@ -15,6 +15,7 @@ mod matcher;
 mod page;
 mod parser;
 mod place;
+mod sketch;
 mod tokens;
 
 #[pymodule]
@@ -26,5 +27,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     gzip::register(module)?;
     page::register(module)?;
     place::register(module)?;
+    sketch::register(module)?;
     tokens::register(module)
 }

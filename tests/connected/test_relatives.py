@@ -17,6 +17,7 @@ from airlock.formats.delta_index import Full, Keep, Patch
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.restore import BundleFrames, read_delta
 from airlock.storage.store import Store
+from tests.native import needs_native
 from tests.wheels import PROSE, artifact, lock, machine_code
 
 Layers = Mapping[str, Mapping[str, bytes]]
@@ -154,3 +155,12 @@ def test_a_base_that_says_another_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "up.airdelta").write_bytes(out.getvalue())
     with pytest.raises(IntegrityError):
         made.apply()
+
+
+@needs_native
+def test_a_file_that_was_renamed_and_changed_is_found_by_what_it_still_has_in_common(tmp_path: Path) -> None:
+    moved = {"srv/renamed.bin": machine_code(43, 90_000), "srv/own": PROSE[:100]}
+    made = Made(tmp_path, {"one": BASE, "two": MORE}, {"one": BASE, "other": moved})
+    assert made.restores()
+    assert len(made.bases("other")) == 1
+    assert made.size < 15_000
