@@ -70,7 +70,7 @@ def search(world: World, roots: Sequence[str], *, exhaustive: bool) -> Answer | 
         target=TARGET,
         exhaustive=exhaustive,
     )
-    return attempt(question, world, 20_000)  # type: ignore[arg-type]  # answers what a shelf answers
+    return attempt(question, world, 20_000)  # answers what a shelf answers
 
 
 def pins(found: Answer | Failure | Unfinished) -> dict[str, int] | None:

@@ -69,6 +69,11 @@ class DeadEnds:
     _named: set[NormalizedName] = field(default_factory=set)
     """Projects of which a version was named that would be no candidate otherwise."""
 
+    @property
+    def count(self) -> int:
+        """How much was learned."""
+        return sum(len(found) for versions in self._known.values() for found in versions.values())
+
     def of(self, name: NormalizedName) -> dict[Version, list[Extras]]:
         """The dead ends of a project: with any of these extras, or more."""
         return self._known.setdefault(name, {})
