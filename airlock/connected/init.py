@@ -58,6 +58,11 @@ source = "."  # the project itself, built to a wheel
 # [config.variables]
 # workers = 4
 
+# A container image, handed on to podman after the switch.
+# [[image]]
+# reference = "registry.example/plant/app:1.0"
+# deliver = "podman"
+
 # Run after the switch to a new generation; where it fails, the old one comes back.
 # [hooks.health]
 # command = ["app", "--self-test"]

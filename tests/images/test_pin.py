@@ -322,6 +322,17 @@ def test_an_index_inside_an_index_is_refused(registry: Registry, project: Projec
     assert "has no image for linux/amd64" in str(refusal(project, an_image(f"{registry.host}/plc:1")))
 
 
+def test_a_layer_that_the_configuration_does_not_know_is_refused(
+    registry: Registry, project: Project
+) -> None:
+    one = image({"a": b"b"}, {"c": b"d"})
+    rows = json.loads(one.data)["layers"]
+    registry.push("plc", image({"a": b"b"}, {"c": b"d"}, change={"layers": [*rows, rows[0]]}), "1")
+    error = refusal(project, an_image(f"{registry.host}/plc:1"))
+    assert isinstance(error, IntegrityError)
+    assert "no engine unpacks it: expected 2 layers, found 3 in the manifest" in str(error)
+
+
 def test_a_configuration_without_end_is_not_fetched(registry: Registry, project: Project) -> None:
     change = {
         "config": {

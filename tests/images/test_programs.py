@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airlock.core.digest import digest_of, hex_of
 from airlock.formats.lockfile import Lockfile, parse_lockfile
 from tests.commands import Shell
 from tests.debs.archive import Archive, new_key, serving
@@ -222,6 +223,19 @@ def test_umoci_unpacks_what_lies_at_the_site(hub: Hub, plant: Plant) -> None:
             "umoci", "unpack", "--rootless", "--image", f"{plant.current}/images:{name}", plant.folder / name
         )
         assert (plant.folder / name / "rootfs/etc/plc").read_text() == says
+
+
+def test_what_stands_under_a_tag_of_cosign_is_at_the_site_too(hub: Hub, plant: Plant) -> None:
+    """Any manifest will do for a signature here."""
+    tag = f"sha256-{hub.digest('plant/web:1').removeprefix('sha256:')}.sig"
+    target = f"docker://{hub.host}/plant/web:{tag}"
+    out_of("skopeo", "copy", "--dest-tls-verify=false", f"oci:{hub.layout}:arm", target)
+    plant.install(plant.bundle("1.0", an_image(hub, "web:1")))
+    seen = out_of("skopeo", "inspect", "--raw", f"oci:{plant.current}/images:{tag}")
+    beside = named(plant.lockfile(), "here")["web/beside-1"]
+    blob = plant.current / "images/blobs/sha256" / hex_of(beside.digest)
+    assert json.loads(seen) == json.loads(blob.read_bytes()) and digest_of(blob.read_bytes()) == beside.digest
+    assert beside.placement["of"] == hub.digest("plant/web:1")
 
 
 def test_an_index_is_known_by_both_digests_to_podman(hub: Hub, plant: Plant) -> None:

@@ -61,7 +61,7 @@ def gather(entry: Entry, platform: Platform, source: Source, reporter: Reporter)
     if not isinstance(manifest, Manifest):
         raise IntegrityError(entry.where, "an index inside an index", found=runs.digest)
     check_layers(manifest, f"{entry.where}: {runs.digest}")
-    _check_config(entry, platform, manifest.config, source)
+    _check_config(entry, platform, manifest, source)
     for layer in manifest.layers:
         source.keep(layer)
     found = {one.descriptor.digest: one for one in _beside(entry, top, runs, source, reporter)}
@@ -95,13 +95,17 @@ def _runs(entry: Entry, platform: Platform, top: Document, source: Source) -> Do
     return source.document(chosen)
 
 
-def _check_config(entry: Entry, wanted: Platform, config: Descriptor, source: Source) -> None:
+def _check_config(entry: Entry, wanted: Platform, manifest: Manifest, source: Source) -> None:
+    config = manifest.config
     if config.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
         raise UsageError(
             entry.where, "no container image", expected="a container's configuration", found=config.media_type
         )
     where = f"{entry.where}: {config.digest}"
     fields = Fields(read_json(source.read(config, MAX_CONFIG), where, MAX_CONFIG), where, IntegrityError)
+    if (named := len(fields.table("rootfs").texts("diff_ids", ()))) != len(manifest.layers):
+        told = f"{len(manifest.layers)} in the manifest"
+        raise IntegrityError(where, "no engine unpacks it", expected=f"{named} layers", found=told)
     if (found := read_platform(fields)).rank(wanted) is None:
         raise ResolutionError(
             entry.where,
