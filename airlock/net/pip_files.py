@@ -3,7 +3,6 @@
 Only on Linux, and only where every file can be read; else pip is asked.
 """
 
-import configparser
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ def configured(environment: Mapping[str, str]) -> dict[str, str] | None:
         for place in _places(environment):
             try:
                 found |= _read(place)
-            except (OSError, ValueError, configparser.Error):
+            except (OSError, ValueError):
                 return None
     return found | dict(_variables(environment))
 
@@ -43,11 +42,17 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _read(place: Path) -> dict[str, str]:
+    """Raises OSError or ValueError."""
     if not place.exists():
         return {}
+    import configparser
+
     parser = configparser.RawConfigParser()
     with place.open(encoding="utf-8") as stream:
-        parser.read_file(stream)
+        try:
+            parser.read_file(stream)
+        except configparser.Error as error:
+            raise ValueError(str(error)) from error
     return {
         f"{section}.{_key(name)}": value
         for section in parser.sections()

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from html import unescape
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -216,6 +215,8 @@ class Links:
 
 def _attributes(text: str) -> dict[str, str]:
     """By lower-case names, the first of each; empty where there is no value."""
+    from html import unescape
+
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(text):
         value = match[2] or match[3] or match[4] or ""
