@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench.lock import LONGEST, Asked, index_at, sets
+from tests.bench.lock import LONGEST, Asked, built, index_at, sets
 
 TARGETS = {
     "linux": ("manylinux_2_28_x86_64", "x86_64-manylinux_2_28"),
@@ -27,6 +27,8 @@ TARGETS = {
 """Ours and uv's. Linux has the Python of the set, the others its Python elsewhere."""
 REASONS = Path("fixtures/lock-differences.toml")
 BEGIN, END = "<!-- agreement -->\n", "<!-- /agreement -->\n"
+NO_ANSWER = 3
+"""Our exit code."""
 Outcome = dict[str, Any]
 
 
@@ -52,7 +54,7 @@ def theirs(asked: Asked, python: str, platform: str, index: str, folder: Path) -
     command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "requirements.in", "-o", out.name]
     command += ["--python-version", python, "--python-platform", platform, "--exclude-newer", asked.cutoff]
     command += ["--index-url", index, "--only-binary", ":all:", "--no-annotate", "--no-header", "-q"]
-    command += [word for name in asked.builds for word in ("--no-binary", name)]
+    command += built("--no-binary", asked)
     found = ran(command, folder, {"UV_CACHE_DIR": str(folder.parent / "cache-uv")})
     lines = out.read_text().splitlines() if out.exists() else []
     return found | {"pins": dict(line.split("==") for line in lines if "==" in line)}
@@ -72,7 +74,11 @@ def ran(command: list[str], folder: Path, environment: dict[str, str]) -> Outcom
         )
     except subprocess.TimeoutExpired:
         return {"rc": "timeout", "err": "", "wall": LONGEST}
-    return {"rc": run.returncode, "err": run.stderr[-2500:], "wall": time.perf_counter() - start}
+    return {
+        "rc": run.returncode,
+        "err": run.stderr[:500] + run.stderr[-2500:],
+        "wall": time.perf_counter() - start,
+    }
 
 
 def outcome(side: str, asked: Asked, target: str, index: str, work: Path) -> Outcome:
@@ -100,7 +106,7 @@ def row(asked: Asked, found: dict[str, tuple[Outcome, Outcome]], reasons: dict[s
         solved = [one["rc"] == 0 for one in (mine, other)]
         different = differences(mine, other)
         if not any(solved):
-            finished = "timeout" not in (mine["rc"], other["rc"])
+            finished = mine["rc"] == NO_ANSWER and "No solution found" in other["err"]
             cells.append("no answer, as uv" if finished else "**not finished**")
             if not finished:
                 notes.append(f"- {asked.name}, {target}: {_reason(asked, target, reasons)}")

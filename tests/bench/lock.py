@@ -72,15 +72,21 @@ def airlock(place: Place) -> Command:
         '[project]\nname = "bench"\nversion = "1"\n\n[[target]]\nname = "site"\n'
         f'python = "{asked.python}"\nplatform = "{PLATFORM[0]}"\n\n'
         f'[[index]]\nname = "default"\nurl = "{place.index}"\n\n'
-        f"[python]\nexclude-newer = {asked.cutoff}\nrequirements = {json.dumps(asked.requirements)}\n",
+        f"[python]\nexclude-newer = {asked.cutoff}\nrequirements = {json.dumps(asked.requirements)}\n"
+        f"[python.build]\nalways = {json.dumps(asked.builds)}\n",
     )
     return [sys.executable, "-m", "airlock", "lock"], {"AIRLOCK_CACHE": str(place.cache)}
+
+
+def built(option: str, asked: Asked) -> list[str]:
+    return [word for name in asked.builds for word in (option, name)]
 
 
 def uv_compile(place: Place) -> Command:
     place.write("requirements.in", "\n".join(place.asked.requirements))
     options = ["--generate-hashes", "--python-version", place.asked.python, "--python-platform", PLATFORM[1]]
     options += ["--exclude-newer", place.asked.cutoff, "--only-binary", ":all:", "--index-url", place.index]
+    options += built("--no-binary", place.asked)
     command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "requirements.in", "-o", "out.txt"]
     return [*command, *options], {"UV_CACHE_DIR": str(place.cache)}
 
@@ -89,6 +95,7 @@ def uv_lock(place: Place) -> Command:
     environments = "sys_platform == 'linux' and platform_machine == 'x86_64'"
     place.write("pyproject.toml", place.project(f'[tool.uv]\nenvironments = ["{environments}"]\n'))
     options = ["--exclude-newer", place.asked.cutoff, "--default-index", place.index, "--no-build"]
+    options += built("--no-binary-package", place.asked)
     return [str(Path(sys.executable).parent / "uv"), "lock", *options], {"UV_CACHE_DIR": str(place.cache)}
 
 
@@ -96,6 +103,7 @@ def pip_lock(place: Place) -> Command:
     place.write("requirements.in", "\n".join(place.asked.requirements))
     options = ["-r", "requirements.in", "-o", "pylock.toml", "--index-url", place.index]
     options += ["--only-binary", ":all:", "--uploaded-prior-to", place.asked.cutoff]
+    options += built("--no-binary", place.asked)
     return [place.program("python"), "-m", "pip", "lock", *options], {"PIP_CACHE_DIR": str(place.cache)}
 
 
