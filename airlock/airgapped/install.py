@@ -174,6 +174,16 @@ def planned_artifacts(bundle: SignedBundle, site: Site) -> tuple[tuple[str, str,
     )
 
 
+def planned_commands(bundle: SignedBundle, site: Site) -> tuple[tuple[str, ...], ...]:
+    """What `install` would run after the switch; nothing where this bundle is in use already."""
+    current = site.current_generation()
+    if current is not None and current.index == bundle.digest:
+        return ()
+    health = bundle.index.health
+    activations = tuple(one.command for one in bundle.index.activation)
+    return (*activations, health.command) if health else activations
+
+
 def _versions(index: BundleIndex) -> dict[str, tuple[str, Digest]]:
     """What has no version of its own is told apart by the beginning of its digest."""
     found = (entry.artifact for entry in index.entries)

@@ -216,8 +216,15 @@ def tell_outcome(outcome: "Outcome", verb: str, as_json: bool) -> None:
         print(f"aloud {short_form(outcome.index)}")
 
 
-def tell_plan(artifacts: tuple[tuple[str, str, str], ...], plan: "tuple[Change, ...]", as_json: bool) -> None:
-    """Artifacts first, which are what people know by name; then every path."""
+def tell_plan(
+    artifacts: tuple[tuple[str, str, str], ...],
+    plan: "tuple[Change, ...]",
+    runs: "tuple[tuple[str, ...], ...]",
+    as_json: bool,
+) -> None:
+    """Artifacts first, which are what people know by name; then every path; then the commands that would be run."""
+    import shlex
+
     rows = [(_sign(change), change.path) for change in plan]
     if as_json:
         keys = ("name", "before", "after")
@@ -225,6 +232,7 @@ def tell_plan(artifacts: tuple[tuple[str, str, str], ...], plan: "tuple[Change, 
             {
                 "artifacts": [dict(zip(keys, artifact, strict=True)) for artifact in artifacts],
                 "changes": [{"change": sign, "path": path} for sign, path in rows],
+                "runs": [list(command) for command in runs],
             }
         )
         return
@@ -232,6 +240,8 @@ def tell_plan(artifacts: tuple[tuple[str, str, str], ...], plan: "tuple[Change, 
         print(f"{name}: {before or 'nothing'} → {after or 'nothing'}")
     for sign, path in rows:
         print(f"{sign} {path}")
+    for command in runs:
+        print(f"$ {shlex.join(command)}")
     print(f"{len(rows)} path{'s' * (len(rows) != 1)} would change; nothing was written")
 
 

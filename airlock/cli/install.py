@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.airgapped.install import install, plan, planned_artifacts
+    from airlock.airgapped.install import install, plan, planned_artifacts, planned_commands
     from airlock.airgapped.record import refusals_recorded
     from airlock.cli.far_side import (
         approvals_for,
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         choices = choices_of(arguments, approvals)
         if arguments.dry_run:
             changes = plan(bundle, site, choices, world)
-            tell_plan(planned_artifacts(bundle, site), changes, arguments.json)
+            runs = planned_commands(bundle, site)
+            tell_plan(planned_artifacts(bundle, site), changes, runs, arguments.json)
         else:
             tell_outcome(install(bundle, site, choices, world), "installed", arguments.json)

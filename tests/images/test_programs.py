@@ -323,3 +323,8 @@ def test_the_signed_index_tells_what_will_be_run(hub: Hub, plant: Plant) -> None
     assert activation["command"][:3] == ["skopeo", "copy", "--preserve-digests"]
     assert activation["expected"] == [hub.digest("plant/plc:1")]
     assert "runs       skopeo copy" in plant.far.airlock("inspect", name).stdout
+    options = (name, "--trust", "root.json", "--root", "site", "--dry-run")
+    assert "$ skopeo copy --preserve-digests oci:images:plc" in plant.far.airlock("install", *options).stdout
+    assert json.loads(plant.far.airlock("install", *options, "--json").stdout)["runs"] == [
+        activation["command"]
+    ]
