@@ -316,6 +316,25 @@ def test_what_podman_and_buildah_write_is_taken(hub: Hub, plant: Plant) -> None:
         assert (told["Labels"]["plant"], told["Digest"]) == ("north", locked[image].digest)
 
 
+def test_who_is_logged_in_by_skopeo_is_so_for_airlock(hub: Hub, plant: Plant, tmp_path: Path) -> None:
+    file = str(tmp_path / "auth.json")
+    with docker_registry(tmp_path / "closed", password="secret") as closed:
+        flags = ("--tls-verify=false", "--authfile", file)
+        out_of("skopeo", "login", *flags, "-u", "plant", "-p", "secret", closed)
+        target = f"docker://{closed}/plant/plc:1"
+        out_of(
+            "skopeo", "copy", "--dest-tls-verify=false", "--authfile", file, f"oci:{hub.layout}:plc-1", target
+        )
+        inside = replace(plant, environment={"REGISTRY_AUTH_FILE": file})
+        inside.bundle("1.0", an_image(Hub(closed, hub.layout), "plc:1"))
+        assert named(inside.lockfile(), "here")["plc"].digest == hub.digest("plant/plc:1")
+        outside = replace(plant, folder=tmp_path / "outside")
+        outside.folder.mkdir()
+        shutil.copy(plant.folder / "airlock.toml", outside.folder)
+        told = outside.near.airlock("lock", code=4).stderr
+        assert "HTTP status 401" in told and "podman login" in told and "secret" not in told
+
+
 def test_the_signed_index_tells_what_will_be_run(hub: Hub, plant: Plant) -> None:
     name = plant.bundle("1.0", an_image(hub, "plc:1", deliver='"podman"'))
     told = json.loads(plant.far.airlock("inspect", name, "--json").stdout)
