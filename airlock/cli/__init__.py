@@ -4,11 +4,11 @@ This package is the rim: here, and nowhere else, are argv, the environment and t
 """
 
 import argparse
-import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from gc import freeze, set_threshold
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = guarded(arguments, _run)
     if argv is None:
         # The program ends: to look through all of its objects once more, to free them, takes a tenth of a second.
-        gc.freeze()
+        freeze()
     return code
 
 
@@ -83,7 +83,7 @@ def _run(arguments: list[str]) -> int:
         _refuse_unknown(arguments)
     parser = _parser(chosen)
     parsed = parser.parse_args(arguments)
-    gc.set_threshold(_ALLOCATED)
+    set_threshold(_ALLOCATED)
     module: ModuleType = importlib.import_module(_module(parsed.command))
     result = module.run(parsed, Session.from_environment(os.environ, quiet=parsed.quiet))
     return int(result or 0)
