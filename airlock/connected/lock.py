@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps
 from airlock.core.codecs import SETS, best_set
@@ -193,7 +195,8 @@ def _check_names(request: LockRequest) -> None:
     previous = request.previous
     known = {one.artifact.name for one in (previous.artifacts if previous else ())}
     known |= {seed.name for seed in (previous.seeds if previous else ())}
-    for name in sorted(request.upgrade.names - known):
+    spelt = known | {canonicalize_name(name) for name in known}
+    for name in sorted(request.upgrade.names - spelt):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else None
         raise UsageError("--upgrade-package", f"the lock has no {name!r}", hint=hint)

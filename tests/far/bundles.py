@@ -229,6 +229,8 @@ class FakeKind:
             return
         for member in contents():
             path = safe_path(artifact.placement["destination"])
+            if link := artifact.placement.get("link"):
+                room.link(safe_path(f"{path}.link"), link)
             room.write(path, member.chunks, int(artifact.placement["mode"], 8))
 
 

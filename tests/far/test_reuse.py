@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ FIRST, SECOND, THIRD = (simple(name, {**SHARED, f"space/{name}.py": b"x"}) for n
 OTHER = simple("other", {"other.py": b"1"})
 NEWER = simple("other", {"other.py": b"2"}, number="2.0")
 ETC = file_item("etc/same", b"same", "0600")
+LINKED = replace(ETC, artifact=replace(ETC.artifact, placement={**ETC.artifact.placement, "link": "same"}))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ ETC = file_item("etc/same", b"same", "0600")
         ([FIRST, SECOND], [SECOND, OTHER]),
         ([FIRST, SECOND], [FIRST]),
         ([SECOND, THIRD], [FIRST, SECOND, THIRD]),
+        ([LINKED, OTHER], [LINKED, NEWER]),
         ([ETC, file_item("etc/twin", b"same")], [ETC, file_item("etc/other", b"same")]),
     ],
 )
@@ -116,12 +119,13 @@ def test_the_generation_is_the_same_either_way(tmp_path: Path, before: list[Item
 
 def test_what_did_not_change_is_not_read_but_linked(tmp_path: Path) -> None:
     site = site_at(tmp_path / "site")
-    put(site, TRUST.verified(bundle([PLAIN, OTHER], version="1.0"), counter=1), later(1))
-    supply = updated(site, of([PLAIN, NEWER], 2))
+    put(site, TRUST.verified(bundle([PLAIN, LINKED, OTHER], version="1.0"), counter=1), later(1))
+    supply = updated(site, of([PLAIN, LINKED, NEWER], 2))
     assert len(supply.read) == 1
     old, new = (site.root / f"generations/{number}" for number in (1, 2))
     for path in (f"{PACKAGES}/plain/a.py", f"{PACKAGES}/plain-1.0.dist-info/RECORD", "share/p"):
         assert (old / path).samefile(new / path)
+    assert (new / "etc/same.link").readlink() == Path("same")
 
 
 def rewritten(path: Path) -> None:

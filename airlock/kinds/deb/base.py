@@ -64,7 +64,8 @@ def _completed(package: Package, universe: Universe) -> Package:
 
 
 def essential_names(universe: Universe) -> Iterable[str]:
-    """What debootstrap's variant `minbase` begins with: required packages, and apt."""
+    """What debootstrap's variant `minbase` begins with: required packages, apt, and on suites with a merged /usr the package
+    that says so, in the place of the one that would merge it."""
     wanted = ("Priority: required", "Essential: yes")
     found = (name for name in universe.names() if any(universe.has_field(name, line) for line in wanted))
-    return sorted({*found, "apt"})
+    return sorted({*found, "apt", *(["usr-is-merged"] if universe.versions("usr-is-merged") else [])})

@@ -10,7 +10,7 @@ from airlock.core.expanded import Member
 from airlock.formats.lockfile import LockedArtifact
 from airlock.formats.manifest import Manifest
 from airlock.formats.rows import write_target
-from airlock.kinds import NearSide, PinRequest, Room
+from airlock.kinds import Locked, NearSide, Newer, PinRequest, Room
 from airlock.kinds.audited import Audited
 from airlock.kinds.serving import Holding, Offer
 
@@ -30,6 +30,11 @@ class DebKind:
         from airlock.kinds.deb.pin import pin
 
         return pin(request)
+
+    def newer(self, locked: Locked, near: NearSide) -> tuple[Newer, ...]:
+        from airlock.kinds.deb.newer import newer
+
+        return newer(locked, near)
 
     def obtain(self, artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
         from airlock.kinds.deb.obtain import obtain

@@ -21,6 +21,9 @@ from airlock.kinds.deb.rows import KIND, LINKS, package_artifact, text_artifact
 from airlock.kinds.deb.section import EMPTY, MINBASE, SYSTEM, DebSection, read_sections
 from airlock.kinds.inside import file_inside
 
+_SAME = ("archive", "suite", "path", "control")
+"""Of an origin: what does not depend on when, and for which architecture, it was asked for."""
+
 
 def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
     """See `Kind.pin`."""
@@ -36,27 +39,34 @@ def pin(request: PinRequest) -> tuple[LockedArtifact, ...]:
 
 def _pinned(section: DebSection, target: Target, offer: Offer) -> Iterator[Artifact]:
     request = offer.request
-    architecture = section.architecture_of(target)
-    universe = offer.universe(section, architecture)
-    ground = Ground(universe, _base(section, universe, request))
-    question = Question(
-        ground=ground,
-        packages=section.packages,
-        recommends=section.recommends,
-        previous=_previous(request, target.name),
-    )
-    packages = resolve(question, section.where)
-    _tell(section, packages, ground, request)
-    artifacts = [_artifact(package, section, request) for package in packages]
+    artifacts = [_artifact(package, section, request) for package in resolved(section, target, offer)]
     yield from artifacts
     if section.mode == SYSTEM:
         repository = Repository(
-            section=section, architecture=architecture, project=request.manifest.project, target=target
+            section=section,
+            architecture=section.architecture_of(target),
+            project=request.manifest.project,
+            target=target,
         )
         yield from repository.artifacts(artifacts, offer.date(section), request)
     elif section.links:
         text = "".join(f"{link} {to}\n" for link, to in sorted(section.links.items()))
         yield _stored(text_artifact(LINKS, text.encode(), section), request)
+
+
+def resolved(section: DebSection, target: Target, offer: Offer) -> tuple[Package, ...]:
+    """What one target gets, by name. Raises as `Kind.pin`."""
+    universe = offer.universe(section, section.architecture_of(target))
+    ground = Ground(universe, _base(section, universe, offer.request))
+    question = Question(
+        ground=ground,
+        packages=section.packages,
+        recommends=section.recommends,
+        previous=_previous(offer.request, target.name),
+    )
+    packages = resolve(question, section.where)
+    _tell(section, packages, ground, offer.request)
+    return packages
 
 
 def _stored(artifact: Artifact, request: PinRequest) -> Artifact:
@@ -110,13 +120,11 @@ def _tell(section: DebSection, packages: tuple[Package, ...], ground: Ground, re
 
 
 def _merged(rows: list[LockedArtifact]) -> Iterator[LockedArtifact]:
-    """What several targets have alike is one row."""
-    found: dict[str, list[LockedArtifact]] = {}
+    """What several targets have alike is one row, though the index of each architecture vouches for it."""
+    found: dict[tuple[object, ...], list[LockedArtifact]] = {}
     for row in rows:
-        found.setdefault(row.artifact.digest, []).append(row)
+        artifact = row.artifact
+        key = (artifact.name, artifact.digest, *artifact.placement.items(), *map(artifact.origin.get, _SAME))
+        found.setdefault(key, []).append(row)
     for same in found.values():
-        while same:
-            alike = [row for row in same if row.artifact == same[0].artifact]
-            targets = tuple(sorted(name for row in alike for name in row.targets))
-            yield replace(alike[0], targets=targets)
-            same = [row for row in same if row not in alike]
+        yield replace(same[0], targets=tuple(sorted(name for row in same for name in row.targets)))
