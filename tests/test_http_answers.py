@@ -12,6 +12,7 @@ from airlock.core.reporter import Silent
 from airlock.core.web import Reply
 from airlock.errors import FetchError
 from airlock.net import Network, PipConfiguration
+from airlock.net.addresses import Addresses
 from airlock.net.kept import FRESH, Answers
 from tests.index_server import JSON_TYPE, Index, serving
 from tests.wheel_factory import make_wheel
@@ -148,3 +149,14 @@ def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew(tmp_path: 
         assert "_sessions" not in vars(network)
     finally:
         network.close()
+
+
+def test_a_host_is_looked_up_once_and_its_addresses_are_tried_in_turn(index: Index) -> None:
+    """The server listens on IPv4 alone, whatever else `localhost` is."""
+    port = int(index.url.rpartition(":")[2])
+    addresses = Addresses()
+    for _ in range(2):
+        with addresses.connect("localhost", port, 5) as connection:
+            assert connection.getpeername() == ("127.0.0.1", port)
+    with pytest.raises(OSError):
+        addresses.connect("localhost", 1, 5)

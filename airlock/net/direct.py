@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from socket import socket
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 from airlock import __version__
 from airlock.core.web import MAX_CONTENT, Reply
 from airlock.errors import FetchError
+from airlock.net.addresses import Addresses, Plain, Secure
 from airlock.net.faults import shown
 from airlock.net.patience import Patience, Watchdog
 from airlock.net.pip import PipConfiguration
@@ -47,6 +48,7 @@ class Direct:
 
     def __init__(self, pip: PipConfiguration, watchdog: Watchdog, patience: Patience) -> None:
         self._pip, self._watchdog, self._patience = pip, watchdog, patience
+        self._addresses = Addresses()
         self._threads = threading.local()
         self._lock = threading.Lock()
         self._opened: list[HTTPConnection] = []
@@ -99,8 +101,8 @@ class Direct:
     def _made(self, parts: SplitResult) -> HTTPConnection:
         timeout = self._patience.connect
         if parts.scheme == "http":
-            return HTTPConnection(parts.netloc, timeout=timeout)
-        return HTTPSConnection(parts.netloc, timeout=timeout, context=self._trusting())
+            return Plain(parts.netloc, self._addresses, timeout)
+        return Secure(parts.netloc, self._addresses, timeout, self._trusting())
 
     def _trusting(self) -> ssl.SSLContext:
         """As the sessions trust: what pip names alone, else the system, and what the environment names."""
