@@ -59,7 +59,7 @@ def _read(table: Fields) -> Exempted:
     patterns = {key: table.parsed(key, plain_text) for key in _PATTERNS if key in table}
     one = Exempted(rule=table.parsed("rule", _rule), reason=table.parsed("reason", _reason), **patterns)
     table.done()
-    if not patterns:
+    if all(pattern == ANY for pattern in patterns.values()):
         hint = "say which: artifact, name or path, each a pattern"
         raise table.fault("", "would cover everything of its rule", hint)
     return one

@@ -9,7 +9,7 @@ from airlock.core.paths import SafePath
 from airlock.core.tree import FileEntry, Tree
 from airlock.formats.findings import Finding
 from airlock.formats.index import BundleIndex
-from airlock.storage.regular import read_regular
+from airlock.storage.regular import open_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ class Audited:
         entry = self.found.get(SafePath(path))
         if not isinstance(entry, FileEntry) or entry.size > limit:
             return None
-        return read_regular(self.folder / path, limit)
+        with open_below(self.folder, SafePath(path)) as stream:
+            data = stream.read(limit + 1)
+        return data if len(data) <= limit else None
 
 
 @runtime_checkable

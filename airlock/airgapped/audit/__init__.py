@@ -27,7 +27,7 @@ from airlock.formats.index import BundleIndex
 from airlock.kinds.audited import Audited, Audits, Edited, Supplies
 from airlock.storage.content import Content
 from airlock.storage.disk import RealDisk
-from airlock.storage.regular import open_regular
+from airlock.storage.regular import open_below
 from airlock.storage.tree_scan import Scan, scan
 
 _HEAD = 64
@@ -114,7 +114,7 @@ def _drift(audited: Audited, now: Scan, auditing: Auditing) -> Iterator[Finding]
         return label in kinds and isinstance(auditing.kinds(kinds[label], label), Edited)
 
     def head(path: SafePath) -> bytes:
-        with open_regular(audited.folder / path) as stream:
+        with open_below(audited.folder, path) as stream:
             return stream.read(_HEAD)
 
     return drift_findings(audited.tree, audited.owners, now, is_editable, head)

@@ -13,7 +13,7 @@ from airlock.core.paths import SafePath
 from airlock.core.tree import FileEntry, LinkEntry
 from airlock.formats.findings import Finding, found
 from airlock.kinds.audited import Audited
-from airlock.storage.regular import open_regular
+from airlock.storage.regular import open_below
 
 _TEXT: tuple[str, ...] = (
     ".py",
@@ -83,7 +83,7 @@ def _binaries(audited: Audited) -> Iterator[tuple[SafePath, Binary]]:
             continue
         if not isinstance(audited.found.get(path), FileEntry):
             continue
-        with open_regular(audited.folder / path) as stream:
+        with open_below(audited.folder, path) as stream:
             if stream.read(len(MAGIC)) == MAGIC and (binary := _read(stream.fileno())) is not None:
                 yield path, binary
 

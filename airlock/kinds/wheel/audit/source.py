@@ -11,7 +11,6 @@ import shlex
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -101,8 +100,10 @@ def facts_of(source: bytes, conditions: Conditions, answers: Answers) -> Facts |
         imports=[],
         uses=[],
     )
-    with suppress(RecursionError):
+    try:
         reader.block(tree.body, Guard.EAGER)
+    except RecursionError:
+        return None
     return Facts(tuple(reader.imports), tuple(reader.uses))
 
 

@@ -1,0 +1,119 @@
+"""An audit looks at what somebody may have prepared for it: it ends, follows nothing, and hides nothing."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airlock import cli
+from airlock.airgapped.audit import recorded
+from airlock.airgapped.audit.recorded import last_report
+from airlock.airgapped.observe.trace import read_trace
+from airlock.core.elf import read_binary
+from airlock.core.endpoints import endpoints
+from airlock.errors import IntegrityError
+from airlock.formats.exceptions import Exempted
+from airlock.kinds.wheel.audit.mentions import mentions
+from airlock.storage import advisories
+from airlock.storage.advisories import Database
+from tests.audit.binaries import binary
+from tests.audit.plant import SITE_PACKAGES, Plant
+
+SOURCES = {
+    "a line that goes on and on": b"x = 1 \\\n" * 50_000 + b"import y\n",
+    "an import that goes on and on": b"import a, \\\n" * 50_000 + b"b\n",
+    "imports in one line": b"import a;" * 50_000,
+    "a list without end": b"from a import (" + b"b, " * 100_000,
+    "spaces": b"from" + b" " * 500_000 + b"import a\n",
+    "dots": b"from " + b"." * 100_000 + b" import a\n",
+    "no letters": b"\xff\xfeimport\x00 \xff\n" * 10_000,
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_a_source_that_was_made_to_be_read_for_ever(source: bytes) -> None:
+    assert sum(1 for _ in mentions(source)) < 200_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 + " * 100_000 + "1",
+        "-" * 100_000 + "1",
+        "a" + ".a" * 100_000,
+        "if a: pass\n" + "elif b: pass\n" * 50_000,
+    ],
+)
+def test_a_source_that_was_made_to_be_nested_for_ever(plant: Plant, text: str) -> None:
+    plant.own(feed=f"import orjson\n{text}\n")
+    found = plant.audit_before_it_ships()
+    assert found.of("python/unreadable") or found.of("python/import")
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_a_binary_that_is_damaged_anywhere(noise: bytes, place: int) -> None:
+    whole = binary(["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.34"]}, wishes=[{"soname": ["x"]}])
+    read_binary(io.BytesIO(whole[:place] + noise + whole[place + len(noise) :]))
+
+
+@given(st.binary(max_size=200))
+def test_addresses_are_sought_in_anything(data: bytes) -> None:
+    list(endpoints(b"https://" + data + b"://" + data))
+
+
+@given(st.lists(st.text(max_size=80), max_size=5))
+def test_a_trace_may_be_anything(lines: list[str]) -> None:
+    read_trace([*lines, *(f"7 connect(3, {line}, 16) = 0" for line in lines)])
+
+
+def test_a_link_to_secrets_is_told_and_not_read(plant: Plant, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.py"
+    secret.write_text("import secret_module_of_others\n")
+    plant.own(feed="")
+    target = plant.packages / "gateway/feed.py"
+    target.unlink()
+    target.symlink_to(secret)
+    found = plant.audit()
+    assert found.one("drift/relinked").path == f"{SITE_PACKAGES}/gateway/feed.py"
+    assert not [one for one in found.all if "secret_module" in one.message]
+
+
+def test_a_wheel_cannot_pretend_that_its_neighbour_is_the_projects_own(plant: Plant) -> None:
+    plant.own(feed="import orjson\n")
+    plant.wheel("orjson-stub", {"orjson_stub.py": "", "orjson/README": "no module"})
+    plant.audit_before_it_ships().one("python/import", "orjson")
+
+
+def test_what_is_excepted_is_shown_with_its_reason(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+    plant.exceptions = (Exempted(rule="drift", path="lib/*", reason="nothing to see here"),)
+    plant.own(feed="")
+    (plant.packages / "gateway/feed.py").write_text("import os\n")
+    root = str(plant.site().root)
+    assert cli.main(["audit", "--root", root]) == 0
+    assert "because nothing to see here" in capsys.readouterr().out
+    assert cli.main(["audit", "--root", root, "--no-exceptions"]) == 21
+
+
+def test_a_last_report_that_somebody_changed_is_none(plant: Plant) -> None:
+    plant.own(feed="")
+    site = plant.site()
+    assert cli.main(["audit", "-q", "--root", str(site.root)]) == 0
+    path = site.path(recorded.LAST_AUDIT)
+    assert last_report(site) is not None
+    path.write_bytes(path.read_bytes().replace(b"gateway", b"gatewax"))
+    kept = json.loads(path.read_bytes())
+    kept["findings"] = "none"
+    path.write_text(json.dumps(kept))
+    assert last_report(site) is None
+
+
+def test_a_database_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "osv.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", b"[" + b" " * (advisories.MAX_RECORD + 10))
+    with pytest.raises(IntegrityError, match="too large"):
+        list(Database(path).advisories())
