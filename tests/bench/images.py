@@ -107,9 +107,7 @@ def packages(work: Path) -> Row:
     files: dict[str, Files] = {}
     names: dict[str, Path] = {}
     for side, suites in (("old", [main]), ("new", [main, *others])):
-        section = (
-            f'[[deb]]\nsuites = {json.dumps(suites)}\npackages = {json.dumps(PACKAGES)}\nbase = "empty"\n'
-        )
+        section = f'[[deb]]\nsuites = {json.dumps(suites)}\npackages = {json.dumps(PACKAGES)}\nbase = "empty"\nmode = "prefix"\n'
         project(place, side, section, work)
         rows = [
             row
