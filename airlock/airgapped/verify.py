@@ -42,6 +42,7 @@ from airlock.errors import IntegrityError
 from airlock.formats.index import INDEX, BundleIndex, Expanded, frame_name, parse_index
 from airlock.formats.trust import (
     MAX_METADATA,
+    PROVENANCE,
     TARGETS,
     check_signatures,
     is_trust_member,
@@ -187,6 +188,7 @@ def verify_index(archive: Archive, root: bytes, now: int, approvals: Approvals =
             place, "signed under another name", expected=target_path(index), found=target.path
         )
     warnings = judged(trusted, metadata, archive.where, now)
+    told = _provenance(archive, trusted.signed, index)
     approved = check_approvals(archive, metadata.signed, approvals, now)
     return SignedIndex(
         data=data,
@@ -197,7 +199,11 @@ def verify_index(archive: Archive, root: bytes, now: int, approvals: Approvals =
         root=trusted.data,
         targets=targets,
         signers=signers,
-        checked=(*_statement(trusted, signers, len(data)), *(one.checked for one in approved.values())),
+        checked=(
+            *_statement(trusted, signers, len(data)),
+            *told,
+            *(one.checked for one in approved.values()),
+        ),
         warnings=(*warnings, *(warning for one in approved.values() for warning in one.warnings)),
         approvals=approved,
     )
@@ -214,6 +220,18 @@ def _targets(archive: Archive, root: Root) -> tuple[bytes, Metadata[Targets], tu
     if name := read_particulars(metadata.signed, place).approver:
         raise IntegrityError(place, f"an approval by {name}, not a release")
     return data, metadata, check_signatures(metadata, root, "targets", place)
+
+
+def _provenance(archive: Archive, root: Root, index: BundleIndex) -> tuple[str, ...]:
+    """Nothing rests on it, but what says where this bundle comes from shall not say it of another."""
+    if PROVENANCE not in archive.members:
+        return ()
+    from airlock.formats.provenance import check_provenance
+
+    keys = [root.keys[identity] for identity in root.roles["targets"].keyids]
+    data = archive.read(PROVENANCE, MAX_METADATA)
+    signed = check_provenance(data, index, keys, f"{archive.where}: {PROVENANCE}")
+    return (f"provenance (SLSA): of this bundle, signed by {signed} of {len(keys)} release keys",)
 
 
 def _statement(root: TrustedRoot, signers: tuple[str, ...], size: int) -> tuple[str, ...]:

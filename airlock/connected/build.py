@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airlock.connected.documents import Packed, pack_documents
 from airlock.core.artifact import Activation, Artifact, Encoder
 from airlock.core.codecs import SETS
 from airlock.core.codecs import check as check_codecs
@@ -75,11 +76,14 @@ def build(lockfile: Lockfile, target: str, workshop: Workshop, path: Path) -> Bu
     """Write the bundle of `target` to `path`, atomically. Everything it needs must be in the store. Raises FetchError,
     IntegrityError, or TargetError where the locked encoder is not at hand."""
     frames = make_frames(lockfile.artifacts_for(target), lockfile.encoder, workshop)
-    index = bundle_index(lockfile, target, frames)
+    packed = pack_documents(lockfile, target, workshop.store)
+    index = bundle_index(lockfile, target, frames, packed)
     data = write_index(index)
     with replacing(path) as out:
         writer = ArchiveWriter(out)
         writer.add_bytes(INDEX, data)
+        for one in packed:
+            writer.add_bytes(one.document.member, one.frame)
         for name, frame in sorted(
             {entry.frame: frame for entry, frame in zip(index.entries, frames, strict=True)}.items()
         ):
@@ -153,7 +157,9 @@ def _check_opened(artifact: Artifact, frame: Frame) -> None:
         )
 
 
-def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> BundleIndex:
+def bundle_index(
+    lockfile: Lockfile, target: str, frames: Sequence[Frame], packed: Sequence[Packed] = ()
+) -> BundleIndex:
     """The table of contents; `frames` as `make_frames` returns them. Where an artifact came from stays behind."""
     artifacts = sorted(lockfile.artifacts_for(target), key=lambda artifact: artifact.key)
     entries = tuple(
@@ -168,6 +174,7 @@ def bundle_index(lockfile: Lockfile, target: str, frames: Sequence[Frame]) -> Bu
         entries=entries,
         activation=_activation(artifacts),
         exceptions=lockfile.exceptions,
+        documents=tuple(one.document for one in packed),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airlock.connected.build import Workshop, bundle_index, make_frames
+from airlock.connected.documents import Packed, pack_documents
 from airlock.connected.relatives import Relatives
 from airlock.core.binary_delta import STREAMS
 from airlock.core.binary_diff import Streams, make_patch
@@ -37,6 +38,7 @@ class Side:
 
     index: BundleIndex
     frames: Mapping[Digest, Frame]
+    documents: tuple[Packed, ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -66,8 +68,9 @@ class DeltaReport:
 
 def side_of(lockfile: Lockfile, target: str, workshop: Workshop) -> Side:
     frames = make_frames(lockfile.artifacts_for(target), lockfile.encoder, workshop)
-    index = bundle_index(lockfile, target, frames)
-    return Side(index=index, frames={frame.expanded.digest: frame for frame in frames})
+    packed = pack_documents(lockfile, target, workshop.store)
+    index = bundle_index(lockfile, target, frames, packed)
+    return Side(index=index, frames={frame.expanded.digest: frame for frame in frames}, documents=packed)
 
 
 def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[str, bytes]) -> DeltaReport:
@@ -83,6 +86,8 @@ def delta(old: Side, new: Side, workshop: Workshop, path: Path, trust: Mapping[s
             writer.add_bytes(INDEX, data)
             for name in sorted(trust):
                 writer.add_bytes(name, trust[name])
+            for one in new.documents:
+                writer.add_bytes(one.document.member, one.frame)
             for row in rows:
                 if isinstance(row, Full):
                     frame = new.frames[row.digest]

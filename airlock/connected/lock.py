@@ -8,12 +8,14 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from airlock.connected.documents import pin_documents
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps
 from airlock.core.codecs import SETS, best_set
 from airlock.core.codecs import check as check_codecs
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import UsageError
+from airlock.formats.documents import PinnedDocuments
 from airlock.formats.exceptions import write_exception
 from airlock.formats.lockfile import Cutoff, LockedArtifact, Lockfile
 from airlock.formats.manifest import Manifest
@@ -52,6 +54,8 @@ def inputs(manifest: Manifest, where: str, directory: Path) -> dict[str, Digest]
     }
     if manifest.exceptions:
         found["audit"] = _fingerprint([write_exception(one) for one in manifest.exceptions])
+    if manifest.documents:
+        found["documents"] = _fingerprint(list(manifest.documents))
     for kind in _asked(manifest):
         found[kind.section] = kind.fingerprint(manifest, where, directory)
         if isinstance(kind, Trees):
@@ -106,6 +110,7 @@ def lock(request: LockRequest, near: NearSide) -> Lockfile:
         artifacts=tuple(artifacts),
         cutoff=cutoff,
         exceptions=request.manifest.exceptions,
+        documents=_documents(request),
     )
 
 
@@ -176,6 +181,14 @@ def _asked(manifest: Manifest) -> list[Kind]:
 
 def _upgrades(upgrade: Upgrade) -> bool:
     return upgrade.everything or bool(upgrade.names)
+
+
+def _documents(request: LockRequest) -> PinnedDocuments | None:
+    """What makes documents is a pin as the encoder is: it moves only with everything else."""
+    before, forms = request.previous and request.previous.documents, request.manifest.documents
+    if before and before.sbom == forms and not request.upgrade.everything:
+        return before
+    return pin_documents(forms, request.where)
 
 
 def _encoder(request: LockRequest) -> Encoder:

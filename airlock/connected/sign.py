@@ -16,8 +16,10 @@ from airlock.core.canonical_json import MAX_SIZE
 from airlock.core.digest import Digest, digest_of
 from airlock.errors import IntegrityError, UsageError
 from airlock.formats.index import INDEX, parse_index
+from airlock.formats.provenance import signed_provenance
 from airlock.formats.trust import (
     MAX_METADATA,
+    PROVENANCE,
     TARGETS,
     approver_of,
     moment,
@@ -85,6 +87,7 @@ def sign(
     put_signature(metadata, signer)
     void = tuple(_void(archive, metadata.signed.version))
     trust = {root_link(root.version): root.data for root in roots}
+    trust |= _provenance(archive, index, signer, statement)
     rewrite(
         archive,
         trust | {TARGETS: write_metadata(metadata)},
@@ -101,6 +104,17 @@ def sign(
         again=again,
         taken_out=taken_out([root.signed for root in chain], signer.public_key.keyid),
     )
+
+
+def _provenance(archive: Archive, index: bytes, signer: Signer, statement: Statement) -> dict[str, bytes]:
+    """Of bundles that carry documents, for those who read such."""
+    parsed = parse_index(index, f"{archive.where}: {INDEX}")
+    if not parsed.documents:
+        return {}
+    present = None
+    if PROVENANCE in archive.members and not statement.anew:
+        present = archive.read(PROVENANCE, MAX_METADATA)
+    return {PROVENANCE: signed_provenance(parsed, present, signer)}
 
 
 def _metadata(

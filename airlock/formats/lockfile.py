@@ -17,6 +17,7 @@ from airlock.core.digest import Digest, parse_digest
 from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import IntegrityError, UsageError
+from airlock.formats.documents import PinnedDocuments, read_documents, write_documents
 from airlock.formats.exceptions import Exempted, read_exceptions, write_exception
 from airlock.formats.index import BundleIndex
 from airlock.formats.rows import (
@@ -85,6 +86,8 @@ class Lockfile:
     cutoff: Cutoff | None = None
     seeds: tuple[Seed, ...] = ()
     """Where there are any, the lock is one to start from, and not yet one to build from."""
+    documents: PinnedDocuments | None = None
+    """None where bundles carry none."""
     exceptions: tuple[Exempted, ...] = ()
     """From the audit, as the manifest declares them."""
 
@@ -145,9 +148,11 @@ def parse_lockfile(data: bytes, where: str) -> Lockfile:
         cutoff=_cutoff(fields.table("cutoff")) if "cutoff" in fields else None,
         seeds=tuple(_seed(table) for table in fields.tables("seeds")),
         exceptions=read_exceptions(fields.tables("exceptions")),
+        documents=read_documents(fields.table("documents")) if "documents" in fields else None,
     )
     fields.raw("health")
     fields.raw("cutoff")
+    fields.raw("documents")
     fields.done()
     _check(fields, lockfile)
     return lockfile
@@ -258,6 +263,8 @@ def write_lockfile(lockfile: Lockfile) -> bytes:
     rows = [write_artifact(one.artifact) | _uses(one) for one in sorted(lockfile.artifacts, key=_order)]
     if lockfile.cutoff:
         tables.append(("cutoff", _write_cutoff(lockfile.cutoff)))
+    if lockfile.documents:
+        tables.append(("documents", write_documents(lockfile.documents)))
     blocks = [f"{_HEAD}version = {VERSION}\n", _rows("targets", targets), _rows("artifacts", rows)]
     if lockfile.seeds:
         blocks.append(_rows("seeds", [_write_seed(seed) for seed in lockfile.seeds]))

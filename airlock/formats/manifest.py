@@ -14,6 +14,7 @@ from airlock.core.artifact import HealthCheck, Project
 from airlock.core.fields import Fields
 from airlock.core.target import Target
 from airlock.errors import UsageError
+from airlock.formats.documents import read_forms
 from airlock.formats.exceptions import Exempted, read_exceptions
 from airlock.formats.rows import read_health, read_project, read_target
 
@@ -40,6 +41,8 @@ class Manifest:
     """Where it lies; what it refers to is relative to this."""
     exceptions: tuple[Exempted, ...] = ()
     """From the audit."""
+    documents: tuple[str, ...] = ()
+    """Forms of a bill of materials that bundles carry, sorted."""
     registries: Mapping[str, str] = field(default_factory=dict)
     """Names that references to images begin with, and the URLs where those registries are asked instead."""
 
@@ -65,6 +68,7 @@ def parse_manifest(data: bytes, where: str, sections: Collection[str], directory
         sections={name: fields.raw(name) for name in sorted(sections) if name in fields},
         directory=directory,
         exceptions=_exceptions(fields.table("audit")),
+        documents=read_forms(fields.table("documents")),
         registries=_registries(fields),
     )
     for name in sections:

@@ -26,6 +26,9 @@ from airlock.formats.index import BundleIndex
 TARGETS = "trust/targets.json"
 """The archive member that holds the signatures over the index."""
 
+PROVENANCE = "trust/provenance.json"
+"""The archive member that holds an in-toto statement; no site rests on it."""
+
 MAX_METADATA = 1 << 20
 """Bytes of one metadata file."""
 
@@ -73,7 +76,7 @@ def approver_of(member: str) -> str | None:
 
 
 def is_trust_member(name: str) -> bool:
-    return name == TARGETS or bool(_ROOT_LINK.fullmatch(name) or _APPROVAL.fullmatch(name))
+    return name in (TARGETS, PROVENANCE) or bool(_ROOT_LINK.fullmatch(name) or _APPROVAL.fullmatch(name))
 
 
 def target_path(index: BundleIndex) -> str:
