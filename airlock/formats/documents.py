@@ -46,8 +46,8 @@ def read_documents(fields: Fields) -> PinnedDocuments:
         tools={name: tools.parsed(name, plain_text) for name in sorted(tools.items())},
     )
     fields.done()
-    if not forms or tuple(forms) != pinned.sbom:
-        raise fields.fault("sbom", "expected at least one form, sorted")
+    if not forms or tuple(forms) != pinned.sbom or not pinned.tools:
+        raise fields.fault("sbom", "expected at least one form, sorted, and the tools that write it")
     return pinned
 
 
