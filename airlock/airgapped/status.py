@@ -54,6 +54,13 @@ def status(site: Site) -> Status:
     )
 
 
+def health(report: Status, has_check: bool) -> str:
+    """What is known of the health of what is in use, in words."""
+    if report.since is None:
+        return "the journal does not say" if report.fault else "not checked yet"
+    return "good when it was switched to" if has_check else "no check declared"
+
+
 def demanded(site: Site) -> tuple[str, ...]:
     """Approvers whose approval every further bundle needs. Raises IntegrityError."""
     roots = {name: pinned(data, f"approval root of {name}") for name, data in site.approval_roots().items()}

@@ -56,6 +56,7 @@ def _serve(site: "Site", address: str, port: int, arguments: argparse.Namespace,
     from airlock.airgapped.serving.application import Library, application
     from airlock.airgapped.serving.catalogue import catalogue
     from airlock.airgapped.serving.shelf import Shelf
+    from airlock.airgapped.status_page import site_page
     from airlock.kinds.registry import kinds
     from airlock.net.server import Listen, serve
 
@@ -65,6 +66,7 @@ def _serve(site: "Site", address: str, port: int, arguments: argparse.Namespace,
             shelf=Shelf(site=site, folder=Path(folder)),
             make=lambda: catalogue(site, kinds()),
             reporter=session.reporter,
+            front=lambda: site_page(site),
         )
         offered = library.begin()
         session.reporter.note(f"{len(offered.offers)} paths of generation {offered.current} and older ones")

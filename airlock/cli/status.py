@@ -1,32 +1,40 @@
 """`airlock status`: what is installed."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airlock.cli.far_side import add_root
 from airlock.cli.session import Session, print_json
 
 if TYPE_CHECKING:
+    from airlock.airgapped.site import Site
     from airlock.airgapped.status import Status
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
+    parser.add_argument("--html", type=Path, metavar="PAGE", help="draw it as one self-contained page, too")
     parser.add_argument("--json", action="store_true", help="tell it as JSON")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
-    from airlock.airgapped.status import status
+    from airlock.airgapped.status import health, status
     from airlock.cli.far_side import opened
+    from airlock.storage.atomic import write_atomically
 
     with opened(arguments.root) as site:
         report = status(site)
         has_check = site.index(report.generation.index).health is not None
-    health = _health(report, has_check)
+        drawn = _page(site) if arguments.html else ""
+    said = health(report, has_check)
+    if arguments.html:
+        write_atomically(arguments.html, drawn.encode())
+        session.reporter.note(f"drawn in {arguments.html}")
     if arguments.json:
-        print_json(_document(report, health))
+        print_json(_document(report, said))
     else:
-        _tell(report, health)
+        _tell(report, said)
     if report.interrupted and not arguments.json:
         session.reporter.warn(
             f"the {report.interrupted.act} of generation {report.interrupted.after} was interrupted, or is under way"
@@ -34,6 +42,12 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     if report.fault:
         session.reporter.warn("this is what the records say, for the journal is not whole")
         raise report.fault
+
+
+def _page(site: "Site") -> str:
+    from airlock.airgapped.status_page import site_page
+
+    return site_page(site)
 
 
 def _tell(report: "Status", health: str) -> None:
@@ -72,12 +86,6 @@ def _signers(report: "Status") -> str:
     if not report.vouched.keys:
         return "by whom, the journal does not say"
     return f"by {', '.join(key[:8] for key in report.vouched.keys)}"
-
-
-def _health(report: "Status", has_check: bool) -> str:
-    if report.since is None:
-        return "the journal does not say" if report.fault else "not checked yet"
-    return "good when it was switched to" if has_check else "no check declared"
 
 
 def _document(report: "Status", health: str) -> dict[str, Any]:

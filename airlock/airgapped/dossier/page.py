@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from airlock.airgapped.dossier.facts import UNKNOWN, Dossier, Item
 from airlock.airgapped.dossier.treemap import Tile, treemap
 from airlock.airgapped.dossier.words import audited, counted, runs, standing, told, verdicts
-from airlock.airgapped.pages import date, page
+from airlock.airgapped.pages import page
+from airlock.airgapped.pages.acts import row_of
 from airlock.core.plain import human_size
 from airlock.formats.trust import short_form
 
 _MOODS = {"added": "care", "removed": "", "upgraded": "good", "downgraded": "bad", "changed": ""}
-_OUTCOMES = {"done": "good", "refused": "care", "failed": "bad", "reverted": "bad"}
 _COLORS = 6
 _TILES = 120
 """The rest are one tile: nobody could see them."""
@@ -50,7 +50,7 @@ def dossier_page(dossier: Dossier) -> str:
         maps=[_map(dossier, kinds, canvas) for canvas in _CANVASES],
         legend=list(_legend(dossier.items, kinds)),
         unknown=UNKNOWN,
-        acts=list(_acts(dossier)),
+        acts=[row_of(act) for act in dossier.acts],
     )
 
 
@@ -60,22 +60,6 @@ def _findings(dossier: Dossier) -> Iterator[dict[str, str]]:
         state, mood = standing(one)
         fields = ("message", "rule", "reason", "artifact", "path")
         yield {name: getattr(one, name) for name in fields} | {"state": state, "mood": mood}
-
-
-def _acts(dossier: Dossier) -> Iterator[dict[str, str]]:
-    for act in dossier.acts:
-        words = [f"generation {act.before} → {act.after}"] if act.after else []
-        words += [f"keys {', '.join(key[:8] for key in act.keys)}"] if act.keys else []
-        words += act.detail.splitlines()[:1]
-        yield {
-            "time": date(act.time),
-            "act": act.act,
-            "outcome": act.outcome,
-            "mood": _OUTCOMES.get(act.outcome, ""),
-            "user": act.user,
-            "file": act.file,
-            "more": "; ".join(words),
-        }
 
 
 def _legend(items: Sequence[Item], kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
