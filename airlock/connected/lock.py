@@ -8,7 +8,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from airlock.connected.documents import pin_documents
 from airlock.core.artifact import Artifact, Encoder
 from airlock.core.canonical_json import dumps
 from airlock.core.codecs import SETS, best_set
@@ -188,6 +187,10 @@ def _documents(request: LockRequest) -> PinnedDocuments | None:
     before, forms = request.previous and request.previous.documents, request.manifest.documents
     if before and before.sbom == forms and not request.upgrade.everything:
         return before
+    if not forms:
+        return None
+    from airlock.connected.documents import pin_documents
+
     return pin_documents(forms, request.where)
 
 
