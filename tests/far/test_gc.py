@@ -1,12 +1,14 @@
 """`airlock gc` removes what nothing needs, and never what a rollback or a delta does."""
 
 import errno
+import json
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from airlock import cli
 from airlock.airgapped.gc import Collection, collect, plan
 from airlock.airgapped.rollback import rollback
 from airlock.airgapped.running import in_use
@@ -266,3 +268,10 @@ def test_a_rollback_goes_to_another_bundle(tmp_path: Path) -> None:
     rollback(site, 1, later(10))
     put(site, BUNDLES[2], later(20))
     assert rollback(site, None, later(30)).version == "1.0", "generation 2 has what is in use"
+
+
+def test_the_command_is_no_module_of_pythons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its module is called as one that the command line imports."""
+    site_with(tmp_path, 1, 2, 3)
+    assert cli.main(["gc", "--root", str(tmp_path / "site"), "--keep", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["removed"] == [1, 2]

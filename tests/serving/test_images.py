@@ -12,6 +12,7 @@ import pytest
 
 from airlock.airgapped.install import Choices, install
 from airlock.kinds.registry import kind_named
+from tests.commands import Shell
 from tests.far.bundles import Item, bundle, fake_host, later, site_at
 from tests.images.conftest import Project, an_image
 from tests.images.factory import Thing, image, index, signature
@@ -142,12 +143,6 @@ def test_skopeo_copies_an_image_with_its_digest(
 def test_push_into_a_site_is_refused_as_read_only(served: Served, tmp_path: Path) -> None:
     (tmp_path / "b.airlock").write_bytes(bundle([]))
     host = served.url.removeprefix("http://")
-    done = subprocess.run(
-        ("airlock", "push", str(tmp_path / "b.airlock"), f"oci://{host}/plc:3.0"),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": str(Path(shutil.which("airlock") or "").parent), "AIRLOCK_CACHE": str(tmp_path)},
-    )
-    assert done.returncode == 4
-    assert "HTTP status 405" in done.stderr
+    shell = Shell(directory=tmp_path, environment={"AIRLOCK_CACHE": str(tmp_path / "cache")})
+    refused = shell.airlock("push", "b.airlock", f"oci://{host}/plc:3.0", code=4)
+    assert "HTTP status 405" in refused.stderr
