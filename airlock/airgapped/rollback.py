@@ -87,8 +87,7 @@ def _choice(site: Site, current: Generation) -> str:
     """Which generations are left, and which are gone for good."""
     removed = [act for act in site.journal().acts if act.removed]
     gone = f"; gc removed others, the last on {day(removed[-1].time)}" if removed else ""
-    accepted = {act.after for act in site.switches() if act.outcome == "done"}
-    others = [site.generation(number) for number in site.numbers() if number in accepted]
+    others = [site.generation(number) for number in site.accepted()]
     if not (known := [one for one in others if one.content == one.number != current.content]):
         return f"nothing else is here to go to{gone}: install the bundle of the version that is wanted"
     names = ", ".join(f"{one.number} ({one.version})" for one in known)

@@ -76,7 +76,7 @@ def _serve(site: "Site", address: str, port: int, arguments: argparse.Namespace,
 def _address(arguments: argparse.Namespace) -> tuple[str, int]:
     address, _, port = arguments.bind.rpartition(":")
     address = address.removeprefix("[").removesuffix("]")
-    if not address or not port.isascii() or not port.isdigit() or int(port[:6]) > _MAX_PORT:
+    if not address or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > _MAX_PORT:
         raise UsageError("--bind", "not an address", expected=f"as {_BIND}", found=repr(arguments.bind))
     if bool(arguments.tls_cert) != bool(arguments.tls_key):
         raise UsageError("--tls-cert and --tls-key", "one without the other")

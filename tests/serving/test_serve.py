@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from airlock import cli
 from airlock.airgapped.rollback import rollback
 from airlock.airgapped.serving.catalogue import catalogue
 from airlock.core.artifact import HealthCheck
@@ -291,3 +292,10 @@ def test_it_ends_well_when_it_is_told_to_and_leaves_nothing_behind(tmp_path: Pat
 def test_an_empty_root_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="nothing is installed here"):
         catalogue(site_at(tmp_path), kinds())
+
+
+@pytest.mark.parametrize(
+    "bind", ["127.0.0.1", ":80", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:00000099999"]
+)
+def test_an_address_that_cannot_be_meant_is_told_so(bind: str, tmp_path: Path) -> None:
+    assert cli.main(["serve", "--root", str(tmp_path), "--bind", bind]) == 2

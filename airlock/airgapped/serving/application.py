@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import anyio.to_thread
 import mimeparse
@@ -32,7 +32,6 @@ _SAFE = {
 }
 """What a site holds may be a page of anybody's: a browser shows it, and runs nothing of it."""
 _Stamp = tuple[str, int]
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 another generation is switched to.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,8 +18,6 @@ from airlock.formats.index import IndexEntry, frame_name
 from airlock.kinds import Kind
 from airlock.kinds.serving import Holding, Offer, Placed, Serves
 from airlock.storage.regular import open_below
-
-KindNamed = Callable[[str, str], Kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +88,9 @@ def _holding(site: Site, entry: IndexEntry, files: Mapping[SafePath, Placed]) ->
 
 
 def _read(site: Site, placed: Placed) -> bytes:
-    where = str(site.path(placed.path))
     with open_below(site.root, placed.path) as stream:
         data = stream.read(MAX_SIZE)
     if digest_of(data) != placed.entry.digest:
+        where = str(site.path(placed.path))
         raise IntegrityError(where, "not what was installed", expected=placed.entry.digest)
     return data
