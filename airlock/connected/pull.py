@@ -31,21 +31,23 @@ def pull(carried: Carried, registry: Registry, destination: Path, reporter: Repo
     kept. Raises FetchError, IntegrityError where a blob has other bytes, TargetError where there is no room; OSError."""
     sizes = {member.name: member.size for member in carried.members}
     with closing(Assembly(destination, sizes)) as assembly:
-        arrivals = [_arrival(member, assembly.left_of(member.name)) for member in carried.members]
+        arrivals = [
+            _arrival(member, assembly.left_of(member.name, member.digest)) for member in carried.members
+        ]
         assembly.reserve()
-        kept = sum(one.told for one in arrivals)
         reporter.start(_TASK, sum(sizes.values()))
-        reporter.advance(_TASK, kept)
+        reporter.advance(_TASK, sum(one.told for one in arrivals))
         try:
             _bring_all(arrivals, _Transfer(registry, assembly, reporter))
         finally:
             reporter.finish(_TASK)
         assembly.finish()
+    kept = sum(one.kept for one in arrivals)
     return Pulled(received=sum(sizes.values()) - kept, kept=kept)
 
 
 def _arrival(member: Member, left: Hasher) -> "_Arrival":
-    return _Arrival(member, left, left.size)
+    return _Arrival(member, left, told=left.size, kept=left.size)
 
 
 def _bring_all(arrivals: Sequence["_Arrival"], transfer: "_Transfer") -> None:
@@ -63,6 +65,11 @@ class _Arrival:
     member: Member
     hasher: Hasher
     told: int
+    kept: int
+    """Bytes of an earlier run that are a part of it, as far as is known."""
+
+    def anew(self) -> None:
+        self.hasher, self.kept = Hasher(), 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +80,15 @@ class _Transfer:
 
     def bring(self, one: _Arrival) -> None:
         """An earlier run may have left what is no part of it: then, once, all of it comes anew."""
-        doubtful = one.hasher.size > 0
         for attempt in range(1, _TRIES + 1):
             before = one.hasher.size
             try:
                 self._continue(one)
                 return
             except IntegrityError:
-                self.assembly.forget(one.member.name)
-                if not doubtful:
+                if not one.kept:
                     raise
-                one.hasher, doubtful = Hasher(), False
+                one.anew()
             except FetchError:
                 if attempt == _TRIES or one.hasher.size == before:
                     raise
@@ -97,7 +102,7 @@ class _Transfer:
             if reply.start not in (0, one.hasher.size):
                 raise FetchError(member.name, "the registry answered with another range")
             if not reply.start:
-                one.hasher = Hasher()
+                one.anew()
             self.assembly.write(member.name, member.digest, one.hasher, self._told(reply.chunks, one))
 
     def _told(self, chunks: Iterator[bytes], one: _Arrival) -> Iterator[bytes]:

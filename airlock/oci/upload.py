@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from airlock.core.digest import Digest
 from airlock.core.web import Body, Reply, Sending
@@ -12,6 +12,7 @@ from airlock.oci.reference import Location
 PIECE = 32 << 20
 """Bytes sent at a time of a blob that is larger; what breaks off within them is sent again."""
 _TRIES = 5
+_KIND = {"Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,12 @@ class Uploads:
             raise self._refused("begin an upload", reply)
         place, done = self._place(reply), 0
         while blob.size - done > self.piece:
-            place, now = self._piece(blob, place, done)
-            progress(now - done)
-            done = now
+            before = done
+            place, done = self._piece(blob, place, before)
+            if not before < done <= blob.size:
+                what, found = "the registry says that it has what cannot be", f"{done} bytes"
+                raise FetchError(self.name, what, expected=f"more than {before} bytes", found=found)
+            progress(done - before)
         body = Body(size=blob.size - done, chunks=lambda: blob.read(done, blob.size - done))
         reply = self.web.send("PUT", _with_digest(place, blob.digest), _KIND, body)
         if reply.status != 201:
@@ -112,13 +116,9 @@ class Uploads:
         )
 
 
-_KIND = {"Content-Type": "application/octet-stream"}
-
-
 def _with_digest(place: str, digest: Digest) -> str:
-    parts = urlsplit(place)
-    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("digest", digest)])
-    return urlunsplit(parts._replace(query=query))
+    """What the registry said of the place stays to the letter."""
+    return f"{place}{'&' if urlsplit(place).query else '?'}digest={quote(digest, safe='')}"
 
 
 def _received(reply: Reply, otherwise: int) -> int:

@@ -2,7 +2,7 @@
 destination, then the destination. There is never a second copy.
 
 Every member has its place from the start, as a tar's layout follows from sizes alone. What an earlier run left is known by
-comparing it with its digest; of the member that was being written, the part before the first hole is taken up.
+comparing it with its digest; of the member that was being written, what lies before its first hole is taken up.
 """
 
 import os
@@ -42,14 +42,26 @@ class Assembly:
     def close(self) -> None:
         os.close(self._file)
 
-    def left_of(self, name: str) -> Hasher:
-        """The part of a member that an earlier run wrote, hashed."""
-        span, hasher = self._spans[name], Hasher()
-        end = span.offset
+    def left_of(self, name: str, digest: Digest) -> Hasher:
+        """The part of a member that an earlier run wrote, hashed: all of it, or what lies before the block in which it broke
+        off, for a file system knows of holes by the block."""
+        span = self._spans[name]
+        start, end = span.offset, span.offset + span.size
+        written = min(self._data_from(start), end)
+        if written == end and (whole := self._hashed(start, end)).digest == digest:
+            return whole
+        return self._hashed(start, max(start, written - os.fstat(self._file).st_blksize))
+
+    def _data_from(self, start: int) -> int:
+        """Where the next hole is; `start` itself where there is nothing."""
         with suppress(OSError):  # nothing but a hole, or a file system without any
-            if os.lseek(self._file, span.offset, os.SEEK_DATA) == span.offset:
-                end = min(os.lseek(self._file, span.offset, os.SEEK_HOLE), span.offset + span.size)
-        for chunk in self._read(span.offset, end):
+            if os.lseek(self._file, start, os.SEEK_DATA) == start:
+                return os.lseek(self._file, start, os.SEEK_HOLE)
+        return start
+
+    def _hashed(self, start: int, end: int) -> Hasher:
+        hasher = Hasher()
+        for chunk in self._read(start, end):
             hasher.update(chunk)
         return hasher
 
@@ -70,11 +82,6 @@ class Assembly:
         if (left.size, left.digest) != (span.size, digest):
             found = f"{left.digest}, {left.size} bytes"
             raise IntegrityError(name, "other bytes", expected=f"{digest}, {span.size} bytes", found=found)
-
-    def forget(self, name: str) -> None:
-        """What was written of a member is wrong; the next run will not take it up."""
-        span = self._spans[name]
-        write_at(self._file, span.offset, bytes(min(span.size, CHUNK)), self.path)
 
     def finish(self) -> None:
         """Add what stands between the members, and take the destination's place, synced."""

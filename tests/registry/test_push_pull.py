@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from airlock.connected.push import push
+from airlock.core.digest import digest_of
 from airlock.core.reporter import Silent
 from airlock.errors import FetchError
 from airlock.net import Network, PipConfiguration
@@ -17,6 +18,7 @@ from airlock.net.credentials import Credentials
 from airlock.oci.carried import BUNDLE, MEMBER, TITLE
 from airlock.oci.documents import OCI_MANIFEST
 from airlock.oci.reference import locate
+from airlock.oci.upload import Blob
 from airlock.oci.upload import Uploads as Client
 from airlock.storage.archive import Archive
 from tests.commands import Shell
@@ -163,6 +165,9 @@ def test_a_pull_that_broke_off_goes_on_where_it_was(shell: Shell, scripted: Regi
     scripted.cut = 0
     told = json.loads(shell.airlock("pull", place, "-o", "pulled.airlock", "--json").stdout)
     assert told["kept"] >= 300_000
+    assert told["kept"] + told["received"] == sum(map(len, carried(OLD).blobs.values())) - len(
+        carried(OLD).data
+    )
     assert (shell.directory / "pulled.airlock").read_bytes() == OLD
 
 
@@ -172,6 +177,15 @@ def test_a_registry_without_ranges_is_asked_for_all_of_it_again(shell: Shell, sc
     scripted.cut, scripted.cuts = 300_000, 1
     place = f"oci://{scripted.host}/plant/gateway:1"
     shell.airlock("pull", place, "-o", "pulled.airlock")
+    assert (shell.directory / "pulled.airlock").read_bytes() == OLD
+
+
+def test_what_lies_there_of_something_else_is_not_told_as_kept(shell: Shell, scripted: Registry) -> None:
+    scripted.push("plant/gateway", carried(OLD), "1")
+    (shell.directory / ".pulled.airlock.airpull").write_bytes(os.urandom(len(OLD)))
+    place = f"oci://{scripted.host}/plant/gateway:1"
+    told = json.loads(shell.airlock("pull", place, "-o", "pulled.airlock", "--json").stdout)
+    assert told["kept"] == 0
     assert (shell.directory / "pulled.airlock").read_bytes() == OLD
 
 
@@ -270,6 +284,26 @@ def test_a_piece_that_broke_off_goes_on_where_the_registry_says(uploads: Uploads
     assert {one["digest"] for one in layers} <= set(uploads.blobs)
     received = sum(size for method, _, size in uploads.log if method in ("PATCH", "PUT"))
     assert received < len(OLD) + 150_000
+
+
+@pytest.mark.parametrize("fault", ["deaf", "beyond"])
+def test_a_registry_that_tells_nonsense_of_an_upload_is_refused(
+    uploads: Uploads, tmp_path: Path, fault: str
+) -> None:
+    setattr(uploads, fault, True)
+    with pytest.raises(FetchError, match="says that it has what cannot be"):
+        send(uploads, tmp_path, piece=100_000)
+    assert len(uploads.log) < 40
+    assert not uploads.manifests
+
+
+def test_progress_of_an_upload_never_goes_backwards(uploads: Uploads, tmp_path: Path) -> None:
+    uploads.cut = 60_000
+    told: list[int] = []
+    data = os.urandom(450_000)
+    blob = Blob(digest=digest_of(data), size=len(data), read=lambda at, size: iter((data[at : at + size],)))
+    client(uploads, tmp_path, piece=100_000).put(blob, told.append)
+    assert min(told) >= 0 and sum(told) == len(data)
 
 
 def test_a_registry_that_wants_a_token_gets_one_that_may_write(uploads: Uploads, tmp_path: Path) -> None:

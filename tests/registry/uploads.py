@@ -22,6 +22,10 @@ class Uploads:
     scopes: list[str] = field(default_factory=list)
     cut: int = 0
     """Not 0: the connection is closed after so many bytes of a piece, once."""
+    deaf: bool = False
+    """It takes pieces, and never has more than before."""
+    beyond: bool = False
+    """It says that it has more than was sent."""
     status: int = 0
     """Not 0: the answer to every write."""
     location: str = ""
@@ -85,7 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
             uploads.cut = 0
             self.close_connection = True
             return
-        uploads.partial[number] += self._body()
+        data = self._body()
+        uploads.partial[number] += b"" if uploads.deaf else data
         self._progress(202, number)
 
     def _put(self, path: str) -> None:
@@ -105,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(201, {"Location": f"/v2/u/blobs/{digest}"})
 
     def _progress(self, status: int, number: str) -> None:
-        size = len(self.server.uploads.partial[number])
+        size = len(self.server.uploads.partial[number]) + (1 << 40 if self.server.uploads.beyond else 0)
         self._answer(status, {"Location": f"/v2/u/{number}?state=a%3Db", "Range": f"0-{max(size - 1, 0)}"})
 
     def _body(self) -> bytes:
