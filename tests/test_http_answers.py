@@ -108,6 +108,12 @@ def test_a_packed_body_is_unpacked_member_by_member() -> None:
             answer(broken, gzipped=True).content()
 
 
+def test_a_body_of_very_many_members_is_refused() -> None:
+    with pytest.raises(FetchError, match="packed in no known way"):
+        answer(gzip.compress(b"") * 1001, gzipped=True).content()
+    assert answer(gzip.compress(b"a") * 1000, gzipped=True).content() == b"a" * 1000
+
+
 @pytest.fixture
 def index() -> Iterator[Index]:
     with serving(Index(etags=True)) as running:

@@ -12,6 +12,8 @@ MAX_CONTENT = 64 << 20
 """Bytes of a document, unpacked; more is refused. The largest index pages have some 20 MB."""
 _GZIP = 31
 """zlib's `wbits` for a stream of gzip."""
+_MOST_MEMBERS = 1000
+"""Of one answer, which servers send as one. What is left is copied for each, so that many small ones would take hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,8 @@ class Reply:
 
 
 def _unpacked(data: bytes, limit: int) -> bytes | None:
-    """Members of gzip, one after the other (RFC 1952, 2.2); None where they hold more than `limit` bytes. Raises zlib.error."""
+    """Members of gzip, one after the other (RFC 1952, 2.2); None where they hold more than `limit` bytes. Raises zlib.error, also
+    where they are too many."""
     found: list[bytes] = []
     while data:
         stream = zlib.decompressobj(_GZIP)
@@ -53,8 +56,8 @@ def _unpacked(data: bytes, limit: int) -> bytes | None:
         limit -= len(found[-1])
         if limit < 0:
             return None
-        if not stream.eof:
-            raise zlib.error("incomplete")
+        if not stream.eof or len(found) > _MOST_MEMBERS:
+            raise zlib.error("incomplete, or in too many pieces")
         data = stream.unused_data
     return found[0] if len(found) == 1 else b"".join(found)
 
