@@ -11,7 +11,9 @@ from typing import Any, BinaryIO
 MAGIC = b"\x7fELF"
 _DLOPEN = 0x407C0C0A
 _MOST = 4_096
-"""Entries of a table that are looked at."""
+"""Entries of a table that are looked at, all that hang on one another together."""
+_MAX_TEXT = 1 << 14
+"""Bytes of a name or a list of folders; rows may all share one that reaches to the end of the file."""
 _MAX_NOTE = 1 << 20
 """Bytes."""
 
@@ -53,7 +55,7 @@ def read_binary(stream: BinaryIO) -> Binary | None:
 
     try:
         return _read(ELFFile(stream))
-    except (MemoryError, RecursionError):
+    except MemoryError:
         raise
     except (
         Exception
@@ -82,7 +84,7 @@ def _tags(file: Any) -> dict[str, list[str]]:
             name = tag.entry.d_tag
             value = next((getattr(tag, key) for key in _TEXTS if hasattr(tag, key)), None)
             if isinstance(name, str) and isinstance(value, str):
-                found.setdefault(name, []).append(value)
+                found.setdefault(name, []).append(_limited(value))
     return found
 
 
@@ -97,9 +99,17 @@ def _loader(file: Any) -> str:
 
 def _versions(file: Any) -> Iterator[tuple[str, str]]:
     section = file.get_section_by_name(".gnu.version_r")
-    for needed, versions in islice(section.iter_versions(), _MOST) if section else ():
-        for version in islice(versions, _MOST):
-            yield str(needed.name), str(version.name)
+    pairs = (
+        ((needed, one) for needed, versions in section.iter_versions() for one in versions) if section else ()
+    )
+    for needed, version in islice(pairs, _MOST):
+        yield _limited(needed.name), _limited(version.name)
+
+
+def _limited(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        raise ValueError("longer than any name")
+    return text
 
 
 def _wishes(file: Any) -> Iterator[Wish]:

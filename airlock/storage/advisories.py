@@ -1,6 +1,8 @@
 """A database of advisories in a file: one record, several, or a zip of records, read one at a time."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,11 @@ from airlock.formats.osv import Advisory, parse_advisories
 MAX_RECORD = 16 << 20
 """Bytes."""
 MAX_RECORDS = 1_000_000
+_DAMAGED = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError),
+    *(zlib.error, lzma.LZMAError),
+)
+"""What the library raises over a damaged zip."""
 
 
 class Database:
@@ -58,10 +65,11 @@ class Database:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Raises IntegrityError where it is damaged, also where what is read of it is."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGED as error:
         raise IntegrityError(str(path), f"a damaged zip, {error}", hint="carry it over again") from error
 
 

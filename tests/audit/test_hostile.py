@@ -60,6 +60,23 @@ def test_a_binary_that_is_damaged_anywhere(noise: bytes, place: int) -> None:
     read_binary(io.BytesIO(whole[:place] + noise + whole[place + len(noise) :]))
 
 
+def test_a_binary_whose_few_rows_stand_for_many() -> None:
+    wanted = {f"lib{number}.so": [f"V_{number}.{one}" for one in range(70)] for number in range(70)}
+    found = read_binary(io.BytesIO(binary(versions=wanted)))
+    assert found is not None
+    assert len(found.versions) == 4096
+
+
+NESTED = binary(wishes=[{"soname": ["x" * 100_000]}]).replace(b'"' + b"x" * 100_000, b"[" * 100_001)
+
+
+@pytest.mark.parametrize(
+    "data", [NESTED, binary(["x" * 100_000]), binary(versions={"libc.so.6": ["x" * 100_000]})]
+)
+def test_a_binary_with_a_note_or_a_name_without_end(data: bytes) -> None:
+    assert read_binary(io.BytesIO(data)) is None
+
+
 @given(st.binary(max_size=200))
 def test_addresses_are_sought_in_anything(data: bytes) -> None:
     list(endpoints(b"https://" + data + b"://" + data))
@@ -116,4 +133,16 @@ def test_a_database_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.json", b"[" + b" " * (advisories.MAX_RECORD + 10))
     with pytest.raises(IntegrityError, match="too large"):
+        list(Database(path).advisories())
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_database_that_is_damaged_is_refused(tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "osv.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("a.json", json.dumps({"id": "X", "affected": list(range(1000))}))
+    whole = bytearray(path.read_bytes())
+    whole[60:80] = b"\xff" * 20
+    path.write_bytes(whole)
+    with pytest.raises(IntegrityError, match="a damaged zip"):
         list(Database(path).advisories())
