@@ -15,7 +15,6 @@ from airlock.errors import IntegrityError
 MAX_ADDED = 1 << 28
 """Bytes of a file that was not recorded, from which on it is not hashed."""
 _THREADS = 4
-_DEPTH = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -131,8 +130,7 @@ def _take(folder: int, name: str, one: "os.DirEntry[str]", expected: Tree, found
         if one.is_symlink():
             found.tree[path] = LinkEntry(target=os.readlink(one.name, dir_fd=folder))
         elif one.is_dir(follow_symlinks=False):
-            if text.count("/") < _DEPTH:
-                found.folders.append(text)
+            found.folders.append(text)
         elif what := _unhashable(one, path, expected):
             found.odd.append((text, what))
         elif (entry := _file(os.open(one.name, _FILE, dir_fd=folder))) is not None:
