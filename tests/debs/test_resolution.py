@@ -95,6 +95,26 @@ def test_a_name_that_is_provided() -> None:
     assert chosen(universe_of("exim 1\nProvides: mta"), "mta") == {"exim": "1"}
 
 
+@pytest.mark.parametrize(
+    ("mention", "taken"),
+    [
+        ("", "netavark"),
+        ("\nRecommends: netavark (>= 1)", "cni"),
+        ("\nSuggests: whatever |\n netavark", "cni"),
+        ("\nBreaks: netavark\nDepends: cni", "netavark"),
+        ("\nDepends: netavark:any", "netavark"),
+        ("\nDescription: netavark", "netavark"),
+    ],
+)
+def test_of_packages_that_provide_a_name_apt_takes_the_one_that_was_mentioned_last(
+    mention: str, taken: str
+) -> None:
+    universe = universe_of(
+        "a 1\nDepends: stack", f"aardvark 1{mention}", "cni 1\nProvides: stack", "netavark 1\nProvides: stack"
+    )
+    assert chosen(universe, "a") == {"a": "1", taken: "1"}
+
+
 def test_a_versioned_need_is_met_by_what_provides_that_version_alone() -> None:
     without = universe_of("a 1\nDepends: api (>= 2)", "b 9\nProvides: api")
     with pytest.raises(ResolutionError, match=r"a 1 needs api \(>= 2\), and there is no api, but b"):

@@ -82,10 +82,12 @@ class Ground:
         return known
 
     def _providers(self, name: str) -> list[str]:
-        """The base's own, then by priority, and of one priority the last of the index first, as apt has it."""
+        """The base's own, then by priority, and of one priority what the indexes mention last first, as apt has it."""
         own = [one for one in self._base_provides.get(name, ()) if one != name]
-        others = [one for one in reversed(self.universe.providers(name)) if one not in own]
-        return own + sorted(others, key=self._priority)
+        others = [one for one in self.universe.providers(name) if one not in own]
+        if len(others) < 2:
+            return own + others
+        return own + sorted(others, key=lambda one: (self._priority(one), -self.universe.mentioned(one)))
 
     def _priority(self, name: str) -> int:
         found = (

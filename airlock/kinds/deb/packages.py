@@ -20,6 +20,22 @@ from airlock.kinds.deb.versions import is_version, version_key
 
 PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _NAME = re.compile(NAME, re.ASCII)
+_NAMING = (
+    "Package",
+    "Pre-Depends",
+    "Depends",
+    "Conflicts",
+    "Breaks",
+    "Recommends",
+    "Suggests",
+    "Replaces",
+    "Enhances",
+    "Provides",
+)
+"""Fields that hold names of packages, in the order in which apt reads those of a stanza."""
+_FIELDS = re.compile(rf"^({'|'.join(_NAMING)}):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_MENTION = re.compile(rf"(?:^|[,|])\s*({NAME})(?![a-z0-9+.-]*:any)", re.ASCII)
+"""A name in such a field; `python3:any` is another package to apt than `python3`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +151,9 @@ class Universe:
     _providers: dict[str, dict[str, None]] = field(default_factory=dict)
     """By provided name: names of packages."""
     _parsed: dict[str, tuple[Package, ...]] = field(default_factory=dict)
+    _in_order: list[str] = field(default_factory=list)
+    """Every stanza."""
+    _mentioned: dict[str, int] = field(default_factory=dict)
 
     def add(self, text: str, where: str, origin: Origin) -> None:
         """Raises IntegrityError."""
@@ -144,6 +163,7 @@ class Universe:
             else:
                 name = stanza(block, where).get("package", "")
             self._blocks.setdefault(name, []).append((block, where, origin))
+            self._in_order.append(block)
             if "\nProvides:" in block:
                 for relation in _provides(block, where):
                     self._providers.setdefault(relation.name, {})[name] = None
@@ -166,12 +186,26 @@ class Universe:
         """Names of packages of which a version provides it, the package of that name itself aside."""
         return tuple(one for one in self._providers.get(name, ()) if one != name)
 
+    def mentioned(self, name: str) -> int:
+        """How many names the indexes mention before this one, in whatever field. By that order apt decides where nothing else
+        tells two packages apart. All of them are looked for at the first call."""
+        if not self._mentioned:
+            names = dict.fromkeys(one for block in self._in_order for one in _mentions(block))
+            self._mentioned = {one: number for number, one in enumerate(names)}
+        return self._mentioned.get(name, 0)
+
     def names(self) -> Iterator[str]:
         yield from self._blocks
 
     def has_field(self, name: str, text: str) -> bool:
         """Whether a stanza of that package has the line, for searches that need no parsing of everything."""
         return any(f"\n{text}\n" in f"{block}\n" for block, _, _ in self._blocks.get(name, ()))
+
+
+def _mentions(block: str) -> Iterator[str]:
+    found = sorted(_FIELDS.findall(block), key=lambda one: _NAMING.index(one[0]))
+    for _, text in found:
+        yield from _MENTION.findall(text)
 
 
 def _provides(block: str, where: str) -> tuple[Relation, ...]:
