@@ -15,6 +15,7 @@ import zstandard
 from airlock.core.artifact import Artifact
 from airlock.core.expanded import Member, expand, form_named
 from airlock.errors import IntegrityError
+from airlock.kinds.deb.compressed import PIECE, decompressed
 from airlock.kinds.deb.contents import Entry, entries
 from airlock.kinds.deb.inspect import check_stored, members
 from airlock.kinds.deb.place import place
@@ -158,6 +159,17 @@ def test_what_leads_elsewhere_is_refused_on_both_sides(tmp_path: Path, name: str
         check_stored(artifact(deb), near)
 
 
+TWO = tar_of(entry("./usr/a"), entry("./usr/b"))
+AFTER_A = tarfile.BLOCKSIZE * 3
+"""Where the header of `b` begins."""
+
+
+def long_name() -> bytes:
+    info = entry("./usr/a", tarfile.GNUTYPE_LONGNAME)
+    info.size = 1 << 30
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
 DAMAGED = {
     "no ar at all": (b"PK\3\4", "not a Debian package"),
     "a truncated header": (deb_of(b"")[:-30], "a damaged archive"),
@@ -166,6 +178,14 @@ DAMAGED = {
     "an unknown compression": (deb_of(b"", "data.tar.lz4"), "compressed in an unknown way"),
     "a damaged compression": (deb_of(b"\xfd7zXZ\0nothing", "data.tar.xz"), "damaged"),
     "a data.tar that is none": (deb_of(b"x" * 2048), "data.tar is damaged"),
+    "a header that is none, in the middle": (
+        deb_of(TWO[:AFTER_A] + b"x" * tarfile.BLOCKSIZE + TWO[AFTER_A:]),
+        "data.tar is damaged",
+    ),
+    "content that ends early": (deb_of(TWO[: AFTER_A - 700]), "data.tar is damaged, unexpected end"),
+    "a header that ends early": (deb_of(TWO[: AFTER_A + 100]), "data.tar is damaged, truncated header"),
+    "no end": (deb_of(TWO[:AFTER_A]), "data.tar is damaged"),
+    "a name of a gigabyte": (deb_of(TWO[:AFTER_A] + long_name()), "names and attributes of 1073741824 bytes"),
 }
 
 
@@ -176,6 +196,27 @@ def test_a_damaged_package_is_told_as_one(tmp_path: Path, name: str) -> None:
     near.store.put([deb])
     with pytest.raises(IntegrityError, match=message):
         check_stored(artifact(deb), near)
+    with pytest.raises(IntegrityError, match=message):
+        unpacked(deb)
+
+
+@pytest.mark.parametrize("suffix", ["xz", "gz", "bz2"])
+def test_a_compression_that_ends_early_is_told(suffix: str) -> None:
+    whole = COMPRESSIONS[f"data.tar.{suffix}"](TWO)
+    with pytest.raises(IntegrityError, match="damaged, it ends early"):
+        list(decompressed(iter((whole[:-5],)), suffix, "x.deb"))
+
+
+@pytest.mark.parametrize("suffix", ["xz", "gz", "bz2", "zst"])
+def test_what_was_compressed_to_nearly_nothing_comes_in_small_pieces(suffix: str) -> None:
+    """Two streams, in chunks that know nothing of them."""
+    half = bytes(12_000_000)
+    data = COMPRESSIONS[f"data.tar.{suffix}"](half) * 2
+    for size in (len(data), 1000, 7):
+        chunks = (data[start : start + size] for start in range(0, len(data), size))
+        sizes = [len(piece) for piece in decompressed(chunks, suffix, "x.deb")]
+        assert sum(sizes) == 2 * len(half)
+        assert max(sizes) <= PIECE
 
 
 def test_the_same_path_twice_is_for_the_layout_to_refuse() -> None:

@@ -1,17 +1,16 @@
 """Ask an archive for a suite: its signed Release, and the indexes of packages that this vouches for."""
 
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
 from airlock.core.artifact import Artifact
-from airlock.core.digest import CHUNK, Digest, Hasher, hex_of
+from airlock.core.digest import Digest, chunks_of, digest_of, hex_of
 from airlock.core.paths import safe_path
 from airlock.errors import FetchError, IntegrityError
 from airlock.kinds import NearSide
+from airlock.kinds.deb.compressed import decompressed
 from airlock.kinds.deb.release import Listed, Release, parse_release
 from airlock.kinds.deb.signature import signed_text
 from airlock.kinds.deb.sources import Trust
@@ -137,7 +136,7 @@ def fetch_index(place: Place, release: Release, path: str, near: NearSide) -> In
     limit = plain.size if plain else MAX_INDEX
     with near.store.open(listed.digest, where) as stream:
         data = _unpacked(stream, suffix, min(limit, MAX_INDEX), where)
-    if plain and _digest(data) != plain.digest:
+    if plain and digest_of(data) != plain.digest:
         raise IntegrityError(where, "unpacks to something else than the Release says", expected=plain.digest)
     return Index(digest=plain.digest if plain else listed.digest, data=data)
 
@@ -151,52 +150,17 @@ def _into_store(url: str, listed: Listed, where: str, near: NearSide) -> None:
     download(url, artifact, near)
 
 
-def _digest(data: bytes) -> Digest:
-    hasher = Hasher()
-    hasher.update(data)
-    return hasher.digest
-
-
 def _unpacked(stream: BinaryIO, suffix: str, limit: int, where: str) -> bytes:
     """At most `limit` bytes. Raises IntegrityError."""
-    step = _steps(suffix)
+    chunks = chunks_of(stream)
     found: list[bytes] = []
     left = limit
-    try:
-        while chunk := stream.read(CHUNK):
-            more: bytes | None = chunk
-            while more is not None:
-                data, more = step(more, left + 1)
-                left -= len(data)
-                if left < 0:
-                    raise IntegrityError(where, "unpacks to more than it may", expected=f"{limit} bytes")
-                found.append(data)
-    except (lzma.LZMAError, zlib.error, EOFError) as error:
-        raise IntegrityError(where, f"damaged, {error}") from error
+    for piece in decompressed(chunks, suffix.removeprefix("."), where) if suffix else chunks:
+        left -= len(piece)
+        if left < 0:
+            raise IntegrityError(where, "unpacks to more than it may", expected=f"{limit} bytes")
+        found.append(piece)
     return b"".join(found)
-
-
-def _steps(suffix: str) -> Callable[[bytes, int], tuple[bytes, bytes | None]]:
-    """What makes of a chunk, and of what was left of it, some content and what is left, None where that is nothing."""
-    if suffix == ".xz":
-        unxz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 30)
-
-        def xz(chunk: bytes, most: int) -> tuple[bytes, bytes | None]:
-            if unxz.eof:
-                raise EOFError("bytes behind its end")
-            data = unxz.decompress(chunk, most)
-            return data, None if unxz.needs_input or unxz.eof else b""
-
-        return xz
-    if suffix == ".gz":
-        ungz = zlib.decompressobj(31)
-
-        def gzip(chunk: bytes, most: int) -> tuple[bytes, bytes | None]:
-            data = ungz.decompress(chunk, most)
-            return data, ungz.unconsumed_tail or None
-
-        return gzip
-    return lambda chunk, most: (chunk, None)
 
 
 def pool_path(text: str, where: str) -> str:

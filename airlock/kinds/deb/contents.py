@@ -4,24 +4,29 @@ An unpacked prefix takes what runs from any place: regular files, links that sta
 itself is refused with its name: set-id bits, devices, sockets. Directories are made where a file needs them.
 """
 
-import bz2
-import lzma
 import posixpath
 import tarfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Protocol, cast
-
-import zstandard
+from typing import IO, Self, cast
 
 from airlock.core.expanded import Member
 from airlock.core.paths import SafePath, safe_path
 from airlock.errors import IntegrityError
+from airlock.kinds.deb.compressed import PIECE, Chunks, decompressed
 
 MERGED = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"})
 """Folders that are links to those of the same name below `usr` (Debian's merged /usr)."""
 MAX_ENTRIES = 200_000
+MAX_NAMES = 1 << 20
+"""Bytes in front of one entry that say what its header has no room for."""
+_NAMES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _HINT = 'it belongs into the base, or set mode = "system"'
 
 
@@ -53,63 +58,37 @@ def _unpacked(member: Member, where: str) -> Iterator[bytes]:
     if member.unpacked is not None:
         return member.unpacked
     suffix = member.name.rstrip("/").rpartition(".")[2]
-    if suffix == "tar":
-        return member.chunks
-    if (make := _DECOMPRESSORS.get(suffix)) is None:
-        known = ", ".join(_DECOMPRESSORS)
-        raise IntegrityError(where, "compressed in an unknown way", expected=f"one of {known}", found=suffix)
-    return _decompressed(make(), member.chunks, where)
+    return member.chunks if suffix == "tar" else decompressed(member.chunks, suffix, where)
 
 
-class _Decompressor(Protocol):
-    def decompress(self, data: bytes, /) -> bytes: ...
+class _Header(tarfile.TarInfo):
+    """One that a package may have. To tarfile a header that is none ends the archive, and what stands behind it is lost; and
+    it reads a name of any length into memory."""
 
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
-    "xz": lambda: lzma.LZMADecompressor(memlimit=1 << 30),
-    "gz": lambda: cast("_Decompressor", zlib.decompressobj(31)),
-    "zst": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
-    "bz2": bz2.BZ2Decompressor,
-}
-
-
-def _decompressed(decompressor: _Decompressor, chunks: Iterator[bytes], where: str) -> Iterator[bytes]:
-    """A chunk of 64 KiB at a time, so that what it unpacks to is bounded as well."""
-    try:
-        for chunk in chunks:
-            for start in range(0, len(chunk), 1 << 16):
-                if data := decompressor.decompress(chunk[start : start + (1 << 16)]):
-                    yield data
-    except (lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError, EOFError) as error:
-        raise IntegrityError(where, f"damaged, {error}") from error
-
-
-class _Reader:
-    """Chunks as the stream that tarfile reads."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._left = chunks, b""
-
-    def read(self, size: int) -> bytes:
-        parts, have = [self._left], len(self._left)
-        while have < size and (chunk := next(self._chunks, b"")):
-            parts.append(chunk)
-            have += len(chunk)
-        data = b"".join(parts)
-        self._left = data[size:]
-        return data[:size]
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            found = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            raise ValueError(str(error)) from error
+        if found.type in _NAMES and found.size > MAX_NAMES:
+            raise ValueError(f"names and attributes of {found.size} bytes")
+        return found
 
 
 def _of_tar(chunks: Iterator[bytes], where: str) -> Iterator[Entry]:
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", _Reader(chunks)), mode="r|", encoding="utf-8") as archive:
+        stream = cast("IO[bytes]", Chunks(chunks))
+        with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_Header) as archive:
             for number, member in enumerate(archive):
                 if number == MAX_ENTRIES:
                     raise IntegrityError(where, "too many files", expected=f"at most {MAX_ENTRIES}")
                 if (entry := _entry(archive, member, where)) is not None:
                     yield entry
     except (tarfile.TarError, ValueError, EOFError) as error:
-        raise IntegrityError(where, f"its data.tar is damaged, {error}") from error
+        raise _damaged(where, error) from error
 
 
 def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Entry | None:
@@ -129,9 +108,21 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Ent
         return Entry(path=path, mode=mode, chunks=iter(()), twin=_placed(_plain(member.linkname), place))
     if not member.isreg() or member.issparse():
         raise IntegrityError(place, "a device, a pipe, or a sparse file", hint=_HINT)
+    return Entry(path=path, mode=mode, chunks=_content(archive, member, where))
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Iterator[bytes]:
     content = archive.extractfile(member)
     assert content is not None, "it is a regular file"
-    return Entry(path=path, mode=mode, chunks=iter(lambda: content.read(1 << 18), b""))
+    try:
+        while data := content.read(PIECE):
+            yield data
+    except tarfile.TarError as error:
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> IntegrityError:
+    return IntegrityError(where, f"its data.tar is damaged, {error}")
 
 
 def _plain(name: str) -> str:
