@@ -1,5 +1,6 @@
 """What a bundle has run after the switch, and read back: an engine stands outside the site, and takes up what is current."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,17 +99,36 @@ def test_a_failed_health_check_activates_what_was_in_use_before(site: Site, engi
     assert engine.taken == ["1", "2", "1"]
 
 
-def test_an_interrupted_activation_is_done_again(site: Site, engine: Engine) -> None:
-    put(site, version(1, engine.takes(1)))
-    put(site, version(2, engine.takes(2)), later(1))
-    (last,) = site.switches()[-1:]
+def left_open(site: Site, outcome: str) -> None:
+    """As if the power had gone before the last switch was written down, with the verdict `outcome` announced."""
+    last = site.switches()[-1]
     journal = site.path("state/journal.jsonl")
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-1]))
-    site.announce(type(last)(**{name: getattr(last, name) for name in last.__slots__} | {"outcome": ""}))
+    site.announce(replace(last, outcome=outcome))
+
+
+def test_an_interrupted_activation_is_done_again(site: Site, engine: Engine) -> None:
+    put(site, version(1, engine.takes(1)))
+    put(site, version(2, engine.takes(2)), later(1))
+    left_open(site, "")
     recover(site, WORLD)
     assert engine.taken == ["1", "2", "2"]
     assert site.current() == 2
+
+
+@pytest.mark.parametrize("current", [1, 2])
+def test_an_interrupted_revert_is_finished_and_activates_what_was_in_use_before(
+    site: Site, engine: Engine, current: int
+) -> None:
+    put(site, version(1, engine.takes(1)))
+    put(site, version(2, engine.takes(2)), later(1))
+    left_open(site, "reverted")
+    site.point_to(current)
+    recover(site, WORLD)
+    assert engine.taken == ["1", "2", "1"]
+    assert site.current() == 1
+    assert [act.outcome for act in site.switches()] == ["done", "reverted"]
 
 
 def test_a_program_that_is_missing_is_told_before_anything_is_switched(site: Site, engine: Engine) -> None:
