@@ -69,13 +69,15 @@ class Registry:
         none. Raises FetchError or IntegrityError."""
         url: str | None = self.location.url(f"referrers/{digest}")
         found: list[Descriptor] = []
-        for _ in range(_PAGES):
+        for page in range(_PAGES):
             if url is None:
                 return self._limited(found, digest)
             reply = self.web.get(url, {"Accept": OCI_INDEX, **_FRESH}, MAX_DOCUMENT)
-            if reply.status != 200 or _content_type(reply) != OCI_INDEX:
-                return self._limited(found, digest) if found else self._by_tag(digest)
             where = self._where(f"referrers/{digest}")
+            if reply.status != 200 or _content_type(reply) != OCI_INDEX:
+                if page:
+                    raise _refused(f"{where}, page {page + 1}", reply.status)
+                return self._by_tag(digest)
             found += _manifests(parse_document(reply.content(MAX_DOCUMENT), OCI_INDEX, where))
             url = _next(reply)
         raise IntegrityError(

@@ -62,16 +62,16 @@ class Saved:
         return iter(())
 
     def _chosen(self, tag: str) -> Fields:
-        names = [list(entry.raw("RepoTags") or []) for entry in self._entries]  # type: ignore[call-overload]
+        names = [_names(entry) for entry in self._entries]
         found = [
             entry
             for entry, known in zip(self._entries, names, strict=True)
-            if not tag or any(tag in (name, str(name).rpartition(":")[2]) for name in known)
+            if not tag or any(tag in (name, name.rpartition(":")[2]) for name in known)
         ]
         if len(found) == 1:
             return found[0]
         what = f"has no image {tag!r}" if tag else f"has {len(found)} images"
-        known = ", ".join(sorted(str(name) for row in names for name in row)) or "none with a name"
+        known = ", ".join(sorted(name for row in names for name in row)) or "none with a name"
         raise UsageError(self._where, what, hint=f"say with `tag` which one is meant: there are {known}")
 
     def _layers(self, config: Fields, names: tuple[str, ...]) -> Iterator[Descriptor]:
@@ -91,6 +91,11 @@ class Saved:
     def _read(self, name: str, limit: int) -> bytes:
         with self._files.open(name) as stream:
             return stream.read(limit + 1)
+
+
+def _names(entry: Fields) -> tuple[str, ...]:
+    """An image without a name has none, or null."""
+    return () if entry.raw("RepoTags") is None else entry.texts("RepoTags")
 
 
 def _manifest(config: Descriptor, layers: list[Descriptor]) -> bytes:

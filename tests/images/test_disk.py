@@ -156,6 +156,11 @@ def test_an_image_that_is_not_named_is_asked_for(project: Project) -> None:
     [
         ({"readme": b"x"}, "neither an OCI layout nor an archive of images"),
         (saved_files(ONE) | {"manifest.json": b"{}"}, "expected an array, found a table"),
+        (saved_files(ONE) | {"manifest.json": spelled([{"RepoTags": 1}])}, "RepoTags: expected an array"),
+        (
+            saved_files(ONE) | {"manifest.json": spelled([{"RepoTags": [1]}])},
+            "RepoTags[0]: expected a string",
+        ),
         (
             saved_files(ONE) | {"manifest.json": spelled([{"Config": "../../etc/passwd", "Layers": []}])},
             "a file is missing",

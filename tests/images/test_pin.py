@@ -8,6 +8,7 @@ from airlock.core.digest import parse_digest
 from airlock.errors import AirlockError, FetchError, IntegrityError, ResolutionError, UsageError
 from airlock.formats.lockfile import Lockfile
 from airlock.kinds import Upgrade
+from airlock.oci.documents import MAX_DOCUMENT, OCI_MANIFEST
 from tests.images.conftest import Project, an_image, named
 from tests.images.factory import Thing, image, index, sha256, signature
 from tests.images.registry_server import Registry
@@ -344,3 +345,29 @@ def test_a_configuration_without_end_is_not_fetched(registry: Registry, project:
     registry.push("plc", image({"a": b"b"}, change=change), "1")
     assert "too large: expected at most" in str(refusal(project, an_image(f"{registry.host}/plc:1")))
     assert not registry.asked("/blobs/")
+
+
+def test_what_the_store_has_already_is_not_read_to_its_end_as_a_document(
+    registry: Registry, project: Project
+) -> None:
+    with project.near() as near:
+        layer = near.store.put([bytes(MAX_DOCUMENT + 1000)])[0]
+    row = {"mediaType": OCI_MANIFEST, "digest": layer, "size": 10}
+    row["platform"] = {"os": "linux", "architecture": "amd64"}
+    registry.push("plc", index(extra=[row]), "1")
+    error = refusal(project, an_image(f"{registry.host}/plc:1"))
+    assert f"too large: expected at most {MAX_DOCUMENT} bytes, found {MAX_DOCUMENT + 1} bytes" in str(error)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1])
+def test_a_size_that_is_not_that_of_the_configuration_is_refused(
+    registry: Registry, project: Project, wrong: int
+) -> None:
+    registry.push("right", image({"a": b"b"}), "1")
+    project.lock(an_image(f"{registry.host}/right:1"))
+    one = image({"a": b"b"})
+    row = json.loads(one.data)["config"]
+    registry.push("plc", image({"a": b"b"}, change={"config": row | {"size": row["size"] + wrong}}), "1")
+    error = refusal(project, an_image(f"{registry.host}/plc:1"))
+    assert isinstance(error, IntegrityError)
+    assert f"another size: expected {row['size'] + wrong}, found {row['size']}" in str(error)

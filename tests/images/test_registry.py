@@ -251,6 +251,22 @@ def test_pages_of_referrers_that_do_not_end_are_not_followed_for_ever(
     assert len(registry.asked(path)) == 32
 
 
+def test_a_list_of_referrers_that_breaks_off_is_not_taken_for_all_of_them(
+    registry: Registry, project: Project
+) -> None:
+    registry.push("plant/plc", PLC, "1")
+    beside = registry.push("plant/plc", signature(PLC))
+    path = f"/v2/plant/plc/referrers/{PLC.digest}"
+    page = json.dumps({"schemaVersion": 2, "manifests": [beside.descriptor()]}).encode()
+    headers = {
+        "Content-Type": "application/vnd.oci.image.index.v1+json",
+        "Link": f'<{path}/2>; rel="next"',
+    }
+    registry.raw = {path: (200, headers, page), f"{path}/2": (403, {}, b"")}
+    with pytest.raises(FetchError, match="page 2: the registry refused: found HTTP status 403"):
+        project.lock(an_image(f"{registry.host}/plant/plc:1"))
+
+
 def test_pages_of_referrers_on_another_server_are_not_asked_for(registry: Registry, project: Project) -> None:
     registry.push("plant/plc", PLC, "1")
     beside = registry.push("plant/plc", signature(PLC))
