@@ -8,6 +8,7 @@ import os
 import ssl
 import threading
 import time
+import tracemalloc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -456,6 +457,45 @@ def test_a_body_without_end_is_given_up(tmp_path: Path, body: bytes) -> None:
     too_large = pytest.raises(FetchError, match=f"too large: expected at most {MAX_CONTENT} bytes")
     with scripted(body, piece) as url, network(tmp_path, patience=patience) as web, too_large:
         web.get(url)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_body_of_a_redirect_is_not_taken_in(tmp_path: Path, chunked: bool) -> None:
+    head, piece = b"HTTP/1.1 302 Found\r\nLocation: /file\r\n", b"x" * (1 << 20)
+    if chunked:
+        head, piece = head + b"Transfer-Encoding: chunked\r\n", b"%x\r\n%s\r\n" % (len(piece), piece)
+    with scripted(head + b"\r\n", *[piece] * 32, b"") as url, network(tmp_path) as web:
+        tracemalloc.start()
+        try:
+            with pytest.raises(FetchError, match="without end"), web.download(url):
+                pass
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize(
+    "head", [b"302 Found\r\nLocation: /file", b"503 Busy", b"429 Slower\r\nRetry-After: 0"]
+)
+def test_what_nobody_reads_of_an_answer_is_not_waited_for(tmp_path: Path, head: bytes) -> None:
+    began = time.monotonic()
+    pieces = [b"HTTP/1.1 %s\r\n\r\n" % head, *drip(b"x", 0.1, 200), b""]
+    with scripted(*pieces) as url, network(tmp_path) as web, pytest.raises(FetchError), web.download(url):
+        pass
+    assert time.monotonic() - began < 15
+
+
+def test_a_redirect_that_says_little_leaves_its_connection_to_the_next_question(tmp_path: Path) -> None:
+    leading = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 5\r\n\r\nthere"
+    there = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere"
+    patience = Patience()
+    with (
+        scripted(leading, 0.5, there, 0.0) as url,
+        network(tmp_path, patience=patience) as web,
+        web.download(url) as found,
+    ):
+        assert b"".join(found.chunks) == b"here"
 
 
 def test_a_compressed_body_that_swells_is_given_up(tmp_path: Path, index: Index) -> None:

@@ -51,7 +51,10 @@ class Tries(Retry):
     """Tries again what may pass, which a certificate and a missing password are not."""
 
     def increment(self, *arguments: Any, **options: Any) -> "Tries":
-        error = options.get("error")
+        error, response = options.get("error"), options.get("response")
+        if response is not None:
+            # What it says is of no use, and would be taken in whole, however much it is.
+            response.close()
         if isinstance(error, SSLError) or (isinstance(error, ProxyError) and " 407 " in str(error)):
             raise MaxRetryError(options["_pool"], arguments[1], error)
         return super().increment(*arguments, **options)

@@ -3,8 +3,8 @@ redirects, and tries again."""
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
 from airlock import __version__
 from airlock.core.web import Body
@@ -157,6 +158,13 @@ class Sessions:
                 return
             yield piece
 
+    def _pass_over(self, response: requests.Response) -> None:
+        """What nobody reads: a little of it, for where that was all the connection is of use again. requests would take in
+        the whole of it, which may be without end."""
+        with suppress(HTTPError, OSError), self._watchdog.limit(self._patience.read, response.raw.shutdown):
+            response.raw.read(STEP, decode_content=False)
+        response.close()
+
     def close(self) -> None:
         for adapter in self._adapters.values():
             adapter.close()
@@ -164,7 +172,7 @@ class Sessions:
     def _session(self, attempts: int) -> requests.Session:
         session: requests.Session | None = getattr(self._threads, f"session{attempts}", None)
         if session is None:
-            session = _Session()
+            session = _Session(self._pass_over)
             session.max_redirects = REDIRECTS
             session.headers["User-Agent"] = f"airlock/{__version__}"
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -188,8 +196,9 @@ class Sessions:
 class _Session(requests.Session):
     """requests keeps a login back where a redirect leads to another host; here one may not lead out of TLS either."""
 
-    def __init__(self) -> None:
+    def __init__(self, pass_over: Callable[[requests.Response], None]) -> None:
         super().__init__()
+        self._pass_over = pass_over
         self._settings: dict[tuple[str, str, str], Any] = {}
 
     def merge_environment_settings(  # type: ignore[override]  # the rest is passed on as it comes
@@ -206,6 +215,8 @@ class _Session(requests.Session):
         target = super().get_redirect_target(resp)
         if target and urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme not in ("", "https"):
             raise requests.exceptions.InvalidSchema("a redirect from https to something else")
+        if target:
+            self._pass_over(resp)
         return target
 
 
