@@ -23,6 +23,7 @@ from airlock.core.reporter import Silent
 from airlock.core.web import MAX_CONTENT
 from airlock.errors import AirlockError, FetchError, IntegrityError, ResolutionError
 from airlock.kinds.wheel.obtain import obtain
+from airlock.kinds.wheel.remote import RangesIgnored, RemoteFile
 from airlock.net import Network, Patience, PipConfiguration
 from tests.commands import Outcome, Shell
 from tests.index_server import JSON_TYPE, Index, serving
@@ -511,7 +512,14 @@ def test_a_compressed_body_that_swells_is_given_up(tmp_path: Path, index: Index)
         web.get(f"{index.simple}lib/").content()
 
 
-@pytest.mark.parametrize("after", ["100000", "Wed, 21 Oct 2099 07:28:00 GMT", "nonsense", "-5"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        *("100000", "Wed, 21 Oct 2099 07:28:00 GMT", "nonsense", "-5", "9" * 5000),
+        "Wed, 21 Oct 99999999999999 07:28:00 GMT",
+    ],
+    ids=["long", "instant", "nonsense", "negative", "endless", "no-year"],
+)
 def test_a_server_that_asks_to_wait_is_heard_but_not_for_ever(
     tmp_path: Path, index: Index, after: str
 ) -> None:
@@ -520,6 +528,16 @@ def test_a_server_that_asks_to_wait_is_heard_but_not_for_ever(
         web.get(f"{index.simple}lib/")
     assert "try again later" in str(caught.value.hint)
     assert len(index.asked("/simple/lib/")) == 3
+
+
+def test_a_part_that_begins_nowhere_is_refused(tmp_path: Path, index: Index) -> None:
+    index.raw["/simple/lib/"] = (206, {"Content-Range": f"bytes {'1' * 5000}-1/2"}, b"x")
+    url = f"{index.simple}lib/"
+    refused = pytest.raises(FetchError, match="which part it is")
+    with network(tmp_path) as web, refused, web.download(url):
+        pass
+    with network(tmp_path) as web, pytest.raises(RangesIgnored):
+        RemoteFile(web, url)
 
 
 def test_redirects_without_end_are_given_up(tmp_path: Path, index: Index) -> None:

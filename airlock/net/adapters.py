@@ -63,7 +63,7 @@ class Tries(Retry):
         """What the server asks for, in seconds, where it can be read."""
         try:
             return super().get_retry_after(response)
-        except InvalidHeader:
+        except (InvalidHeader, ValueError, OverflowError):  # a number of any length, a year that is none
             return None
 
 

@@ -232,7 +232,7 @@ def _piece(chunks: Iterator[bytes]) -> bytes:
 
 def first_byte(response: requests.Response) -> int:
     """Where a partial answer begins. Raises FetchError."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(?:\d+|\*)", response.headers.get("Content-Range", ""))
+    match = re.fullmatch(r"bytes (\d{1,18})-\d+/(?:\d+|\*)", response.headers.get("Content-Range", ""))
     if not match:
         raise FetchError(shown(response.url), "a partial answer that does not say which part it is")
     return int(match[1])

@@ -70,7 +70,7 @@ def bearer_challenge(header: str) -> Mapping[str, str]:
     found = re.search(r"(?:^|,)\s*Bearer\s+(.*)", header, re.IGNORECASE | re.DOTALL)
     if not found:
         return {}
-    rows: list[tuple[str, str, str]] = re.findall(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))', found[1])
+    rows: list[tuple[str, str, str]] = re.findall(r'\b(\w++)\s*=\s*(?:"([^"]*)"|([^\s",]+))', found[1])
     return {name.lower(): quoted or plain for name, quoted, plain in rows}
 
 
@@ -102,7 +102,7 @@ class Tokens:
             token, life = _parsed(send(self._request(wanted.url, realm, wanted.challenge)), realm)
             bearer = Bearer(token)
             with self._lock:
-                self._at_hand[space] = bearer, time.monotonic() + min(life, _LONGEST) - _EARLY
+                self._at_hand[space] = bearer, time.monotonic() + life - _EARLY
             return bearer
 
     def _request(self, url: str, realm: str, challenge: Mapping[str, str]) -> TokenRequest:
@@ -146,4 +146,4 @@ def _parsed(data: bytes, realm: str) -> tuple[str, float]:
         token, life = None, _LIFE
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
         raise FetchError(shown(realm), "gave no token that can be used")
-    return token, float(life) if isinstance(life, int | float) else _LIFE
+    return token, min(life, _LONGEST) if isinstance(life, int | float) else _LIFE

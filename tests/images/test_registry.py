@@ -11,6 +11,7 @@ import pytest
 from airlock.core.digest import parse_digest
 from airlock.errors import AirlockError, FetchError, IntegrityError
 from airlock.formats.lockfile import Lockfile
+from airlock.net.tokens import bearer_challenge
 from tests.images.conftest import Project, an_image, named
 from tests.images.factory import Thing, image, signature
 from tests.images.registry_server import Registry, serving
@@ -136,6 +137,19 @@ def test_a_token_is_asked_for_once_for_each_repository(registry: Registry, proje
     emptied(project).fetch(lockfile)
     wanted = {"service": ["registry.example"], "scope": ["repository:plant/plc:pull"]}
     assert registry.tokens_given == [wanted, wanted], "once for the lock, once for the fetch"
+
+
+@pytest.mark.parametrize("life", ["1" + "0" * 400, "1e999", "-1", "true", '"x"', "[]"])
+def test_a_token_is_used_for_however_long_it_is_said_to_be_good(
+    registry: Registry, project: Project, life: str
+) -> None:
+    registry.token = SECRET
+    registry.raw["/token"] = (200, {}, f'{{"token":"{SECRET}","expires_in":{life}}}'.encode())
+    assert "plc" in named(locked(registry, project))
+
+
+def test_a_challenge_of_one_endless_word_is_looked_through_once() -> None:
+    assert bearer_challenge("Bearer " + "a" * 1_000_000 + ', realm="here"') == {"realm": "here"}
 
 
 def log_in(project: Project, host: str, **entry: str) -> None:

@@ -86,7 +86,7 @@ class RemoteFile(io.RawIOBase):
 
 
 def _whole_size(reply: Reply) -> int:
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", reply.headers.get("content-range", ""))
+    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", reply.headers.get("content-range", ""))
     if not match or int(match[2]) + 1 != int(match[3]) or len(reply.body) != int(match[3]) - int(match[1]):
         raise RangesIgnored
     return int(match[3])
