@@ -13,11 +13,13 @@ from airlock.connected.delta import DeltaReport, delta, read_trust, side_of
 from airlock.core.codecs import best_set
 from airlock.core.reporter import Silent
 from airlock.errors import IntegrityError
-from airlock.formats.index import parse_index
+from airlock.formats.delta_index import Origin, Patch
+from airlock.formats.index import frame_name, parse_index
 from airlock.storage.archive import Archive, ArchiveWriter
 from airlock.storage.delta_costs import patch_costs
 from airlock.storage.frames import decompress
 from airlock.storage.restore import BundleFrames, read_delta
+from tests.fuzz.whole import frame_of
 from tests.wheels import two_versions
 
 
@@ -124,6 +126,25 @@ def test_a_base_damaged_anywhere_that_is_needed_is_refused_before_anything_is_wr
             assert out.getvalue() == b""
         else:
             assert rewritten(out.getvalue(), lambda n, b: None if n.startswith("trust/") else b) == new
+
+
+def test_a_base_with_another_content_in_a_whole_frame_is_refused_by_name(made: Path, tmp_path: Path) -> None:
+    old, _, update = read(made)
+    rows = read_delta(Archive(io.BytesIO(update), "up.airdelta")).rows.rows
+    origins = [row.base for row in rows if isinstance(row, Patch) and row.base]
+    assert origins
+    for origin in origins:
+        victim = frame_name(origin.digest)
+
+        def other(member: str, body: bytes, victim: str = victim, origin: Origin = origin) -> bytes:
+            if member != victim:
+                return body
+            content = b"".join(decompress(io.BytesIO(body), origin.digest, origin.size, member))
+            return frame_of(content.translate(bytes(range(255, -1, -1))))
+
+        with pytest.raises(IntegrityError, match="content does not match its digest") as caught:
+            restore(rewritten(old, other), update, tmp_path)
+        assert caught.value.where == f"old.airlock: {victim}"
 
 
 def test_a_flipped_bit_at_every_percent_of_a_delta_is_refused(made: Path, tmp_path: Path) -> None:

@@ -22,11 +22,14 @@ from airlock.core.digest import digest_of
 from airlock.core.expanded import SAME, Splice
 from airlock.core.paths import safe_path
 from airlock.core.tree import FileEntry
+from airlock.errors import IntegrityError
 from airlock.kinds import Earlier
 from airlock.storage.archive import Archive
+from airlock.storage.frames import decompress
 from airlock.storage.tree_scan import drift
 from tests.far.bundles import CHOICES, PYTHON, TARGET, WORLD, later, site_at, wheel
 from tests.far.two_versions import Versions, make_versions
+from tests.fuzz.whole import frame_of
 from tests.wheels import PROSE
 
 FOLDER = f"lib/python{PYTHON}/site-packages/data"
@@ -148,6 +151,20 @@ def test_all_is_made_where_the_old_files_are_gone(site: Site, versions: Versions
     shutil.rmtree(old(site, "equal").parent)
     updated(site, versions)
     assert is_right(site)
+
+
+def test_nothing_follows_from_a_store_that_has_another_content(site: Site, versions: Versions) -> None:
+    """In a part that no operation of the patch reads, so that what it makes is right."""
+    (entry,) = site.index(site.generation(1).index).entries
+    frame, form = site.root / "store" / entry.frame, entry.expanded
+    content = b"".join(decompress(io.BytesIO(frame.read_bytes()), form.digest, form.size, "store"))
+    at = content.index(PROSE[7000:16_000])
+    frame.write_bytes(frame_of(content[:at] + content[at : at + 50].swapcase() + content[at + 50 :]))
+    with pytest.raises(IntegrityError, match="content does not match its digest") as caught:
+        updated(site, versions)
+    assert caught.value.where.endswith(entry.frame)
+    assert "patch of" not in caught.value.where
+    assert site.current() == 1
 
 
 def test_only_what_the_same_artifact_put_there_is_taken_over(site: Site) -> None:
