@@ -203,6 +203,19 @@ def test_a_package_with_other_bytes_than_locked_is_refused(tmp_path: Path, hello
     assert row.artifact.digest not in near.store
 
 
+def test_a_file_name_is_spelt_in_the_address_as_servers_read_it(tmp_path: Path, archive: Archive) -> None:
+    archive.add_stanza(
+        "Package: hello\nVersion: 1:1.0+b1\nArchitecture: amd64", "pool/hello_1%3a1.0+b1_amd64.deb", b"deb"
+    )
+    archive.publish()
+    near = near_of(tmp_path, archive)
+    (row,) = DebKind().pin(request_of(near))
+    near = replace(near, web=FakeWeb(pages={f"{URL}/pool/hello_1%253a1.0+b1_amd64.deb": b"deb"}))
+    file = replace(row.artifact, placement={**row.artifact.placement, "mode": "system"})
+    DebKind().obtain(file, request_of(near).manifest, near)
+    assert file.digest in near.store
+
+
 def test_a_version_that_is_gone_says_what_to_do(tmp_path: Path, hello: Archive) -> None:
     near = near_of(tmp_path, hello)
     (row,) = DebKind().pin(request_of(near))

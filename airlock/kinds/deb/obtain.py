@@ -1,5 +1,7 @@
 """Bring a locked package into the store: from wherever an archive has it today."""
 
+from urllib.parse import quote
+
 from airlock.core.artifact import Artifact
 from airlock.errors import FetchError, IntegrityError
 from airlock.formats.manifest import Manifest
@@ -36,10 +38,12 @@ def obtain(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> Non
 
 def _fetch(artifact: Artifact, manifest: Manifest | None, near: NearSide) -> None:
     path = pool_path(artifact.origin.get("path", ""), f"{artifact.label}: origin.path")
+    # A colon of a version is `%3a` in a file's very name, so that the address has `%253a`.
+    spelt = quote(path, safe="/+:@,=")
     faults: list[FetchError] = []
     for url in locations(artifact.origin.get("archive", ""), manifest, near):
         try:
-            download(f"{url}/{path}", artifact, near)
+            download(f"{url}/{spelt}", artifact, near)
             return
         except FetchError as error:
             faults.append(error)
