@@ -142,7 +142,7 @@ REFUSED = {
     "a hard link that leads out": (entry("./usr/x", tarfile.LNKTYPE, link="../../etc/passwd"), "unsafe path"),
     "a hard link to nothing": (
         entry("./usr/x", tarfile.LNKTYPE, link="./usr/y"),
-        "what the package does not have",
+        "a hard link to no file of the package",
     ),
 }
 
@@ -157,6 +157,36 @@ def test_what_leads_elsewhere_is_refused_on_both_sides(tmp_path: Path, name: str
     near.store.put([deb])
     with pytest.raises(IntegrityError, match=message):
         check_stored(artifact(deb), near)
+
+
+@pytest.mark.parametrize(
+    "first", [entry("./usr/y", tarfile.SYMTYPE, link="z"), entry("./usr/y", tarfile.LNKTYPE, link="./usr/z")]
+)
+def test_a_hard_link_to_what_is_no_file_is_refused_on_both_sides(
+    tmp_path: Path, first: tarfile.TarInfo
+) -> None:
+    deb = deb_of(tar_of(entry("./usr/z"), first, entry("./usr/x", tarfile.LNKTYPE, link="./usr/y")))
+    near = near_side(tmp_path)
+    near.store.put([deb])
+    with pytest.raises(IntegrityError, match="a hard link to no file of the package"):
+        placed(deb)
+    with pytest.raises(IntegrityError, match="a hard link to no file of the package"):
+        check_stored(artifact(deb), near)
+
+
+def test_a_package_is_read_twice_however_many_hard_links_it_has() -> None:
+    links = [entry(f"./usr/{number}", tarfile.LNKTYPE, link="./usr/x") for number in range(40)]
+    deb, room = deb_of(tar_of(entry("./usr/x"), *links)), Placed()
+    read: list[int] = []
+
+    def contents() -> Iterator[Member]:
+        read.append(1)
+        return members(io.BytesIO(deb), "x.deb")
+
+    place(artifact(deb), contents, room.room)
+    assert len(room.files) == 41
+    assert {data for data, _ in room.files.values()} == {DATA}
+    assert len(read) == 2
 
 
 TWO = tar_of(entry("./usr/a"), entry("./usr/b"))

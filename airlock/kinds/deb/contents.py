@@ -27,6 +27,7 @@ _NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+NO_TWIN = "a hard link to no file of the package"
 _HINT = 'it belongs into the base, or set mode = "system"'
 
 

@@ -8,7 +8,7 @@ from airlock.core.digest import CHUNK
 from airlock.core.expanded import Member
 from airlock.errors import IntegrityError
 from airlock.kinds import NearSide
-from airlock.kinds.deb.contents import entries
+from airlock.kinds.deb.contents import NO_TWIN, entries
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
@@ -18,12 +18,14 @@ def check_stored(artifact: Artifact, near: NearSide) -> None:
     """Read a fetched package to its end as `place` will. Raises IntegrityError; the store keeps it all the same, for its
     digest is the one that was locked."""
     with near.store.open(artifact.digest, artifact.label) as stream:
-        paths, twins = set(), set()
+        files, twins = set(), set()
         for entry in entries(members(stream, artifact.label), artifact.label):
-            paths.add(entry.path)
-            twins |= {entry.twin} if entry.twin else set()
-    if lost := sorted(twins - paths):
-        raise IntegrityError(f"{artifact.label}: {lost[0]}", "a hard link to what the package does not have")
+            if entry.twin is not None:
+                twins.add(entry.twin)
+            elif not entry.link:
+                files.add(entry.path)
+    if lost := sorted(twins - files):
+        raise IntegrityError(f"{artifact.label}: {lost[0]}", NO_TWIN)
 
 
 def members(stream: BinaryIO, where: str) -> Iterator[Member]:

@@ -63,7 +63,6 @@ class Package:
     conflicts: tuple[Relation, ...] = ()
     """With Breaks."""
     provides: tuple[Relation, ...] = ()
-    essential: bool = False
     priority: str = "optional"
     path: str = ""
     """In the archive; empty for what the far machine has already."""
@@ -114,7 +113,6 @@ def parse_package(block: str, where: str, origin: Origin | None) -> Package:
             recommends=_groups(fields, "recommends"),
             conflicts=_relations(fields, "conflicts") + _relations(fields, "breaks"),
             provides=_relations(fields, "provides"),
-            essential=fields.get("essential", "") == "yes",
             priority=fields.get("priority", "optional"),
             control=block,
             path=pool_path(fields.get("filename", ""), f"{where}: Filename") if origin else "",

@@ -103,10 +103,7 @@ def _artifact(package: Package, section: DebSection, request: PinRequest) -> Art
     for known in request.previous.artifacts if request.previous else ():
         before = known.artifact
         same = before.digest == artifact.digest and before.kind == KIND
-        if same and all(
-            before.origin.get(key) == artifact.origin.get(key)
-            for key in ("archive", "suite", "path", "control")
-        ):
+        if same and all(before.origin.get(key) == artifact.origin.get(key) for key in _SAME):
             return replace(artifact, origin=before.origin)
     return artifact
 

@@ -1,13 +1,15 @@
 """Put packages into a generation: unpacked below one folder, or side by side as a repository."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 
 from airlock.core.artifact import Artifact
+from airlock.core.digest import chunks_of
 from airlock.core.expanded import Member
 from airlock.core.paths import SafePath, safe_path
 from airlock.errors import IntegrityError
 from airlock.kinds import Room
-from airlock.kinds.deb.contents import Entry, entries, relative
+from airlock.kinds.deb.contents import NO_TWIN, Entry, entries, relative
 from airlock.kinds.deb.rows import LINKS, is_unpacked, placed
 
 MAX_LINKS = 1 << 20
@@ -56,18 +58,17 @@ def _write_twins(
     destination: SafePath,
     twins: dict[SafePath, list[Entry]],
 ) -> None:
-    """Hard links become files of their own with the same content, which is read once more for each."""
-    while twins:
-        left: dict[SafePath, list[Entry]] = {}
-        for entry in entries(contents(), artifact.label):
-            if entry.twin is None and not entry.link and (same := twins.pop(entry.path, [])):
-                room.write(_below(destination, same[0].path), entry.chunks, entry.mode)
-                if same[1:]:
-                    left[entry.path] = same[1:]
-        if twins:
-            path = next(iter(twins.values()))[0].path
-            raise IntegrityError(f"{artifact.label}: {path}", "a hard link to what the package does not have")
-        twins = left
+    """Hard links become files of their own with the same content, which is read once more for all of them."""
+    for entry in entries(contents(), artifact.label):
+        if entry.twin is None and not entry.link and (same := twins.pop(entry.path, [])):
+            with tempfile.TemporaryFile() as content:
+                content.writelines(entry.chunks)
+                for one in same:
+                    content.seek(0)
+                    room.write(_below(destination, one.path), chunks_of(content), entry.mode)
+    if twins:
+        path = next(iter(twins.values()))[0].path
+        raise IntegrityError(f"{artifact.label}: {path}", NO_TWIN)
 
 
 def _make_links(artifact: Artifact, chunks: Iterator[bytes], room: Room, destination: SafePath) -> None:
