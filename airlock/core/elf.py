@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 MAGIC = b"\x7fELF"
 _DLOPEN = 0x407C0C0A
@@ -16,6 +16,8 @@ _MAX_TEXT = 1 << 14
 """Bytes of a name or a list of folders; rows may all share one that reaches to the end of the file."""
 _MAX_NOTE = 1 << 20
 """Bytes."""
+_MAX_READ = 32 << 20
+"""Bytes that are read of a file in all, some of them often where its rows share names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +56,27 @@ def read_binary(stream: BinaryIO) -> Binary | None:
     from elftools.elf.elffile import ELFFile
 
     try:
-        return _read(ELFFile(stream))
+        return _read(ELFFile(cast("BinaryIO", _Metered(stream))))
     except MemoryError:
         raise
     except (
         Exception
     ):  # the library over hostile bytes: whatever it stumbles over, it is no binary that a loader takes
         return None
+
+
+class _Metered:
+    """A stream to read _MAX_READ bytes from."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._left = stream, _MAX_READ
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if size > self._left:
+            raise ValueError("more to read than any binary has")
+        self._left -= size
+        return self._stream.read(size)
 
 
 def _read(file: Any) -> Binary:
@@ -114,7 +130,7 @@ def _limited(text: str) -> str:
 
 def _wishes(file: Any) -> Iterator[Wish]:
     section = file.get_section_by_name(".note.dlopen")
-    if section is None or section["sh_size"] > _MAX_NOTE:
+    if section is None or max(section["sh_size"], section.data_size) > _MAX_NOTE:
         return
     for text in _notes(section.data(), "<" if file.little_endian else ">"):
         for row in json.loads(text):

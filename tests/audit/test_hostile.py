@@ -2,10 +2,13 @@
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,3 +149,29 @@ def test_a_database_that_is_damaged_is_refused(tmp_path: Path, packing: int) -> 
     path.write_bytes(whole)
     with pytest.raises(IntegrityError, match="a damaged zip"):
         list(Database(path).advisories())
+
+
+def test_a_binary_whose_sections_share_a_name_without_end() -> None:
+    whole = bytearray(binary(["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.34"]}))
+    names, start, count = len(whole), len(whole) + 200_000, 1000
+    strings = struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, names, 200_000, 0, 0, 1, 0)
+    whole[40:48] = struct.pack("<Q", start)
+    whole[60:64] = struct.pack("<HH", count, count - 1)
+    assert read_binary(io.BytesIO(bytes(whole) + b"A" * 200_000 + strings * count)) is None
+
+
+def test_a_note_that_is_a_bomb_is_not_unpacked() -> None:
+    text = b'[{"soname": ["x"]}]' + b" " * (2 << 20)
+    note = struct.pack("<III", 4, len(text), 0x407C0C0A) + b"FDO\0" + text
+    packed = struct.pack("<IIQQ", 1, 0, len(note), 1) + zlib.compress(note)
+    plain = binary(wishes=[{"soname": ["y" * len(packed)]}])
+    file = ELFFile(io.BytesIO(plain))
+    number = next(at for at, one in enumerate(file.iter_sections()) if one.name == ".note.dlopen")
+    section, header = file.get_section(number), file["e_shoff"] + 64 * number
+    whole = bytearray(plain)
+    whole[header + 8 : header + 16] = struct.pack("<Q", 0x800)
+    whole[section["sh_offset"] : section["sh_offset"] + len(packed)] = packed
+    whole[header + 32 : header + 40] = struct.pack("<Q", len(packed))
+    found = read_binary(io.BytesIO(bytes(whole)))
+    assert found is not None
+    assert found.wishes == ()
