@@ -51,7 +51,12 @@ def run(
         assert process.stdout is not None, "it was asked for"
         reader = threading.Thread(target=tail.read, args=(process.stdout,), daemon=True)
         reader.start()
-        fault = _wait(process, timeout)
+        try:
+            fault = _wait(process, timeout)
+        except BaseException:  # it is in a session of its own, where no Ctrl-C reaches it
+            _kill(process)
+            reader.join(_GRACE)
+            raise
         reader.join(_GRACE)
         if reader.is_alive():
             _kill(process)
