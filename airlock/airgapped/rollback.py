@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from airlock.airgapped.health import check_programs
 from airlock.airgapped.install import Outcome, site_errors
 from airlock.airgapped.record import vouched_for
 from airlock.airgapped.site import Site, directory_of, locked
@@ -35,6 +36,7 @@ def rollback(site: Site, to: int | None, world: Surroundings) -> Outcome:
                 before=current.number, after=current.number, version=current.version, index=current.index
             )
         _check(site, earlier)
+        check_programs(site.index(earlier.index).activation, earlier.tree, world.environment)
         for warning in _no_longer_vouched(site, earlier):
             world.reporter.warn(warning)
         generation = replace(earlier, number=site.next_number())

@@ -1,5 +1,6 @@
 """What a bundle has run after the switch, and read back: an engine stands outside the site, and takes up what is current."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,23 @@ def test_a_program_that_is_missing_is_told_before_anything_is_switched(site: Sit
     assert [act.act for act in history(site)] == ["install"]
     assert engine.taken == ["1"]
     assert not site.path("generations/2").exists() and site.numbers() == (1,)
+
+
+def test_a_program_that_is_gone_by_now_is_told_before_a_rollback(
+    site: Site, engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/plant-engine").symlink_to("/bin/true")
+    engine.holds.write_text("version 1\n")
+    path = f"{tmp_path / 'bin'}:{os.defpath}"
+    there = replace(WORLD, environment={**WORLD.environment, "PATH": path})
+    put(site, version(1, engine.takes(1, command=("plant-engine",))), there)
+    put(site, version(2), later(1))
+    (tmp_path / "bin/plant-engine").unlink()
+    with pytest.raises(TargetError, match=r"plant-engine, which hands it on .* is not on PATH"):
+        rollback(site, None, replace(there, now=later(2).now))
+    assert [act.act for act in history(site)] == ["install", "install"]
+    assert site.numbers() == (1, 2)
 
 
 def test_a_program_may_be_the_generations_own(site: Site, engine: Engine) -> None:
