@@ -20,6 +20,7 @@ from airlock.core.elf import read_binary
 from airlock.core.endpoints import endpoints
 from airlock.errors import IntegrityError
 from airlock.formats.exceptions import Exempted
+from airlock.kinds.wheel.audit.imports import prefixes
 from airlock.kinds.wheel.audit.mentions import mentions
 from airlock.storage import advisories
 from airlock.storage.advisories import Database
@@ -32,6 +33,7 @@ SOURCES = {
     "imports in one line": b"import a;" * 50_000,
     "a list without end": b"from a import (" + b"b, " * 100_000,
     "spaces": b"from" + b" " * 500_000 + b"import a\n",
+    "spaces behind a semicolon": (b";from" + b" " * 1_900 + b"! y import a\n") * 1_000,
     "dots": b"from " + b"." * 100_000 + b" import a\n",
     "no letters": b"\xff\xfeimport\x00 \xff\n" * 10_000,
 }
@@ -55,6 +57,12 @@ def test_a_source_that_was_made_to_be_nested_for_ever(plant: Plant, text: str) -
     plant.own(feed=f"import orjson\n{text}\n")
     found = plant.audit_before_it_ships()
     assert found.of("python/unreadable") or found.of("python/import")
+
+
+def test_a_name_with_more_parts_than_memory_has_room_for_in_all_its_beginnings() -> None:
+    assert sum(map(len, prefixes("a." * 500_000 + "a"))) < 10_000
+    assert sum(map(len, prefixes(".".join(["a" * 100_000] * 100)))) < 100_000
+    assert prefixes("a.b.c") == ["a", "a.b", "a.b.c"]
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))

@@ -25,6 +25,8 @@ from airlock.kinds.wheel.audit.wheels import Wheels, is_test
 _VENDORED = ("vendor", "extern", "third_party", "thirdparty", "3rdparty", "bundled", "deps")
 _LAZY_MODULES = frozenset({"six.moves", "pkg_resources.extern", "setuptools.extern", "py._path"})
 """Modules that make others up when they are asked for."""
+_LONGEST, _DEEPEST = 1_000, 32
+"""Characters of a dotted name, and its parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +188,8 @@ class Loaded:
 
 
 def prefixes(name: str) -> list[str]:
-    parts = name.split(".")
+    """The packages that a module is in, and itself; of a name that no file could have, the first of them."""
+    parts = name[:_LONGEST].split(".", _DEEPEST)[:_DEEPEST]
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _IMPORT = re.compile(rb"\bimport\b")
-_FROM = re.compile(rb"(?:^|[;:\n])[ \t]*from[ \t\\\n]+([.\w\x80-\xff \t]*?)[ \t\\\n]*$")
+_FROM = re.compile(
+    rb"(?:^|[;:\n])[ \t]*+from[ \t\\\n]++((?:[.\w\x80-\xff]++(?:[ \t]++[.\w\x80-\xff]++)*+)?)[ \t\\\n]*+$"
+)
 _BEGINS = re.compile(rb"(?:^|[;:\n])[ \t]*$")
 _NAME = re.compile(rb"\s*([\w.\x80-\xff]+)")
 _COMMENT = re.compile(rb"#[^\n]*")
@@ -16,6 +18,7 @@ _DYNAMIC = re.compile(rb"(?:\bimport_module|__import__)\s*\(\s*[rbu]?[\"']([\w.]
 _LONGEST = 1 << 16
 """Bytes of a list of names."""
 _BEFORE = 2_000
+"""Bytes before the word that are looked at."""
 
 
 class Mention(NamedTuple):
@@ -63,10 +66,12 @@ def _told(dotted: bytes, names: bytes) -> Iterator[Mention]:
 
 def _statement(source: bytes, position: int) -> int:
     """Where the line begins, and the one before it where a backslash joins them."""
-    start = source.rfind(b"\n", 0, position) + 1
-    while position - start < _BEFORE and start and source[max(start - 2, 0) : start - 1] == b"\\":
-        start = source.rfind(b"\n", 0, start - 1) + 1
-    return max(start, position - _BEFORE, source.rfind(b";", start, position))
+    earliest = max(0, position - _BEFORE)
+    start = source.rfind(b"\n", earliest, position) + 1
+    while start > earliest and source[max(start - 2, 0) : start - 1] == b"\\":
+        start = source.rfind(b"\n", earliest, start - 1) + 1
+    start = max(start, earliest)
+    return max(start, source.rfind(b";", start, position))
 
 
 def _names(names: bytes) -> Iterator[str]:
