@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from airlock.formats.findings import write_report
 from tests.far.bundles import NOW
-from tests.report.dossiers import FULL, Place, as_json, new_lock, place_in
+from tests.report.dossiers import FULL, Place, as_json, audit_of, new_bundle, new_lock, place_in
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("html", "md", "json")
@@ -104,6 +105,15 @@ def test_the_audit_and_what_runs_there_are_told(place: Place, full: dict[str, An
 def test_an_audit_of_another_bundle_is_called_one(place: Place) -> None:
     options = ("report", "old.airlock", "--audit", "audit.json", "--format", "md")
     assert "**Audit**: of another bundle" in place.shell.airlock(*options).stdout
+
+
+def test_an_audit_of_a_lock_is_of_the_bundle_that_it_would_make(place: Place) -> None:
+    of_lock = replace(audit_of(new_bundle()), subject="lock", index=None)
+    (place.folder / "lock.json").write_bytes(write_report(of_lock))
+    told = place.shell.airlock("report", "new.airlock", "--audit", "lock.json", "--format", "md").stdout
+    assert "**Audit**: 1 error" in told
+    told = place.shell.airlock("report", "old.airlock", "--audit", "lock.json", "--format", "md").stdout
+    assert "**Audit**: of another bundle" in told
 
 
 def test_the_journal_beside_the_bundle_is_told_as_far_as_it_is_about_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from airlock.airgapped.dossier.facts import UNKNOWN, Dossier
 from airlock.airgapped.pages import difference
 from airlock.core.plain import human_size
-from airlock.formats.findings import Finding
+from airlock.formats.findings import Finding, Report
 
 GOOD, CARE, BAD = "good", "care", "bad"
 
@@ -61,7 +61,7 @@ def _audit(dossier: Dossier) -> Verdict:
     report = dossier.audit
     if report is None:
         return Verdict(what="Audit", mood=CARE, short="no report", more="airlock audit makes one")
-    if report.index not in (None, dossier.index):
+    if not _is_about(report, dossier):
         return Verdict(what="Audit", mood=BAD, short="of another bundle", more="")
     counts = report.counts()
     told = ", ".join(_count(number, severity) for severity, number in counts.items() if number)
@@ -71,6 +71,14 @@ def _audit(dossier: Dossier) -> Verdict:
         return Verdict(what="Audit", mood=GOOD, short="nothing open", more=more)
     mood = BAD if counts["error"] else CARE if counts["warning"] else GOOD
     return Verdict(what="Audit", mood=mood, short=told, more=more)
+
+
+def _is_about(report: Report, dossier: Dossier) -> bool:
+    """The report of a lock knows no index, for there is no bundle yet."""
+    if report.index is not None:
+        return report.index == dossier.index
+    named = (dossier.project.name, dossier.project.version, dossier.target.name)
+    return (report.project, report.version, report.target) == named
 
 
 def _licenses(dossier: Dossier) -> Verdict:
