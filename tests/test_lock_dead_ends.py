@@ -90,3 +90,11 @@ def test_a_contradiction_is_told_where_it_begins() -> None:
     found = search(World(hidden(4)), ["app"], exhaustive=True)
     assert isinstance(found, Failure)
     assert {(str(cause.requirement), str(cause.parent)) for cause in found.causes} == {(EMPTY, "low 4")}
+
+
+def test_a_version_that_one_extra_makes_unusable_is_good_without_it() -> None:
+    needs = {
+        "lib": {1: [], 2: ["web @ https://files.example/web.whl ; extra == 'online'"]},
+        "app": {1: ["lib"], 2: ["lib[online]"]},
+    }
+    assert pins(search(World(needs), ["app", "lib>=2"], exhaustive=True)) == {"app": 1, "lib": 2}

@@ -82,8 +82,9 @@ class DeadEnds:
         known = self._known.get(name)
         return known is not None and any(one <= extras for one in known.get(version, ()))
 
-    def unusable(self, name: NormalizedName, version: Version) -> None:
-        self._mark([_Node(name, version, frozenset())])
+    def unusable(self, name: NormalizedName, version: Version, extras: Extras) -> None:
+        """With these extras: what it needs without them may be fine."""
+        self._mark([_Node(name, version, extras)])
 
     def learn(self, name: NormalizedName, version: Version, extras: Extras, needs: Iterable[Need]) -> None:
         """Take in what a version with these extras needs."""
@@ -127,12 +128,13 @@ class DeadEnds:
 
     def _forget(self) -> None:
         """What rests on needs alone is worked out again."""
-        unusable = [
-            _Node(name, version, frozenset())
+        nodes = (
+            _Node(name, version, extras)
             for name, versions in self._known.items()
-            for version, extras in versions.items()
-            if frozenset() in extras and _Node(name, version, frozenset()) not in self._reasons
-        ]
+            for version, known in versions.items()
+            for extras in known
+        )
+        unusable = [node for node in nodes if node not in self._reasons]
         for versions in self._known.values():
             versions.clear()
         self._reasons.clear()

@@ -289,7 +289,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
             self.seen += needs
             for one in needs:
                 self._shelf.foresee(one.name, one.specifier)
-            if (candidate.name, candidate.version) not in self.unusable:
+            if all(one.specifier is not UNUSABLE for one in needs):
                 self.dead_ends.learn(candidate.name, candidate.version, candidate.extras, needs)
         return self._needs[key]
 
@@ -300,7 +300,7 @@ class Provider(AbstractProvider[Asked, Candidate, NormalizedName]):
         outcome = self._outcome(candidate)
         if isinstance(outcome, Unusable):
             self.unusable[candidate.name, candidate.version] = str(outcome)
-            self.dead_ends.unusable(candidate.name, candidate.version)
+            self.dead_ends.unusable(candidate.name, candidate.version, candidate.extras)
             return (_refusal(candidate),)
         return tuple(asked(one, candidate) for one in self.wanted_by(outcome, candidate))
 
