@@ -12,7 +12,7 @@ from airlock.core.native import native
 from airlock.core.target import Target
 from airlock.core.web import Reply
 from airlock.errors import FetchError
-from airlock.kinds.wheel.releases import Wanted, releases
+from airlock.kinds.wheel.releases import Wanted, expanded_tags, releases
 from airlock.kinds.wheel.section import BuildPolicy
 from airlock.kinds.wheel.sieve import Sieve
 from airlock.kinds.wheel.simple import JSON_TYPE, Page, read_page
@@ -127,6 +127,26 @@ def test_a_row_that_is_odd_is_kept(row: str) -> None:
     page = cut(reply(f'{{"meta": {{"api-version": "1.0"}}, "files": [{row}]}}'.encode()))
     assert page is not None
     assert list(page.rows) == [json.loads(row)]
+
+
+@pytest.mark.parametrize(("count", "fits"), [(64, True), (65, False), (10_000, False)])
+def test_a_file_with_too_many_tags_is_for_no_target(count: int, fits: bool) -> None:
+    """As many again as there are pairs of its interpreters and platforms."""
+    name = f"lib-1.0-py3.a.b.c-none-any{'.x' * (count - 1)}.whl"
+    answer = reply(json.dumps(document([{"filename": name, "url": name}])).encode())
+    page = cut(answer)
+    assert page is not None
+    assert bool(page.rows) is fits
+    assert bool(expanded_tags(*name.removesuffix(".whl").split("-")[2:])) is fits
+
+
+def test_tags_that_multiply_without_end_are_not_gone_through() -> None:
+    sets = ".".join("x" * 20_000)
+    name = f"lib-1.0-{sets}-{sets}-{sets}.whl"
+    answer = reply(json.dumps(document([{"filename": name, "url": name}])).encode())
+    page = cut(answer)
+    assert page is not None and page.rows == ()
+    assert files(read_page(answer, "default", "lib"), TARGET) == []
 
 
 def test_packed_pages_that_break_off_swell_or_go_on_are_left_to_python() -> None:

@@ -8,6 +8,8 @@ use pyo3::types::PyBytes;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 const DEPTH: usize = 64;
+/// As in `releases`.
+const MOST_TAGS: usize = 256;
 const GZIP: u8 = 31;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -140,8 +142,11 @@ impl RowFilter {
             return true;
         };
         let dotted = |set: &'_ [u8]| set.split(|byte| *byte == b'.').map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let (abis, platforms) = (dotted(abis), dotted(platforms));
-        dotted(pythons).iter().any(|python| {
+        let (pythons, abis, platforms) = (dotted(pythons), dotted(abis), dotted(platforms));
+        if pythons.len().saturating_mul(abis.len()).saturating_mul(platforms.len()) > MOST_TAGS {
+            return false;
+        }
+        pythons.iter().any(|python| {
             abis.iter().any(|abi| {
                 platforms.iter().any(|platform| self.tags.contains(&[&python[..], abi, platform].join(&b'-')))
             })

@@ -23,7 +23,7 @@ from airlock.kinds.wheel.sieve import Sieve
 from airlock.kinds.wheel.simple import Head, Page, read_page
 from airlock.storage.cachefile import read_checked, write_checked
 
-FORMAT = 1
+FORMAT = 2
 """Grows with every change of what is selected from a page, or of how a row is read."""
 TARGETS = 16
 """Answers that one record keeps; the oldest give way."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
+from math import prod
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -28,6 +30,8 @@ from airlock.kinds.wheel.simple import Page
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,245}\.(whl|tar\.gz|zip)")
 _LONGEST = 250
 """Characters of a version or of Requires-Python; more is nonsense, and numbers in it could be too long to count with."""
+_MOST_TAGS = 256
+"""That one file may have, as in the crate: a name of 250 characters could spell 70,000 of them."""
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9/._+%~-]*")
 _PLAIN = re.compile(r"[A-Za-z0-9/._+%~-]+")
 """Addresses, and those relative to one, that `absolute` has nothing against; it takes its time."""
@@ -263,13 +267,9 @@ def tag_ranks(target: Target) -> Mapping[str, int]:
 
 @lru_cache(maxsize=20_000)
 def expanded_tags(interpreters: str, abis: str, platforms: str) -> tuple[str, ...]:
-    """Compressed tag sets (PEP 425) one by one."""
-    return tuple(
-        f"{interpreter}-{abi}-{platform}".lower()
-        for interpreter in interpreters.split(".")
-        for abi in abis.split(".")
-        for platform in platforms.split(".")
-    )
+    """Compressed tag sets (PEP 425) one by one; none of a file that has too many."""
+    sets = [part.lower().split(".") for part in (interpreters, abis, platforms)]
+    return tuple(map("-".join, product(*sets))) if prod(map(len, sets)) <= _MOST_TAGS else ()
 
 
 @lru_cache(maxsize=50_000)
