@@ -1,6 +1,7 @@
 """The native crate: `native/src`, one file a subject. Every function releases the interpreter's lock."""
 
 from collections.abc import Sequence
+from os import PathLike
 
 class Zlib:
     """`zlib/1`, to be used as a `zlib.compressobj`. Raises ValueError for a level that is none."""
@@ -106,6 +107,6 @@ class RowFilter:
         whether it had any row. None for a page that is none, that is larger than `limit` bytes, or that had better be read by a
         parser of JSON; what is kept has still to be read by one."""
 
-def keep_file(folder: str, name: str, parts: Sequence[bytes]) -> None:
+def keep_file(folder: PathLike[str], name: str, parts: Sequence[bytes]) -> None:
     """Write a file of a cache: whoever reads it sees all of it or what was there before; a folder that is not there is made.
     Nothing is synced. Raises OSError."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,13 @@ def test_a_clock_that_was_put_back_keeps_nothing_fresh_for_longer(tmp_path: Path
     file.write_bytes(json.dumps(document).encode() + b"\n" + body)
     found = answers.find(URL, "")
     assert found is not None and not found.fresh
+
+
+def test_answers_are_kept_in_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / os.fsdecode(b"caf\xe9"))
+    answers.keep(URL, "", answer(b"page"))
+    found = answers.find(URL, "")
+    assert found is not None and found.reply.body == b"page"
 
 
 def test_a_packed_body_is_unpacked_member_by_member() -> None:

@@ -85,7 +85,7 @@ class Answers:
         head = json.dumps(document).encode() + b"\n"
         with suppress(OSError):
             if crate := native():
-                crate.keep_file(str(place.parent), place.name, [head, reply.body])
+                crate.keep_file(place.parent, place.name, [head, reply.body])
                 return
             if not self._folder.exists():
                 self._folder.mkdir(0o700, parents=True, exist_ok=True)

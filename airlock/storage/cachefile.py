@@ -16,7 +16,7 @@ def write_checked(path: Path, data: bytes) -> None:
     digest = hashlib.sha256(data).digest()
     if crate := native():
         with suppress(OSError):
-            crate.keep_file(str(path.parent), path.name, [digest, data])
+            crate.keep_file(path.parent, path.name, [digest, data])
         return
     try:
         handle, name = _partial(path.parent)
