@@ -1,12 +1,11 @@
 """A database of advisories in a file: one record, several, or a zip of records, read one at a time."""
 
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from airlock.core import damaged
 from airlock.core.digest import digest_of_stream
 from airlock.errors import IntegrityError
 from airlock.formats.findings import Advisories
@@ -15,11 +14,6 @@ from airlock.formats.osv import Advisory, parse_advisories
 MAX_RECORD = 16 << 20
 """Bytes."""
 MAX_RECORDS = 1_000_000
-_DAMAGED = (
-    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError),
-    *(zlib.error, lzma.LZMAError),
-)
-"""What the library raises over a damaged zip."""
 
 
 class Database:
@@ -69,7 +63,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _DAMAGED as error:
+    except damaged.ZIP as error:
         raise IntegrityError(str(path), f"a damaged zip, {error}", hint="carry it over again") from error
 
 

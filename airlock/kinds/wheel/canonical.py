@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airlock.core import damaged
 from airlock.core.paths import SafePath, safe_path
 from airlock.errors import IntegrityError
 
@@ -69,7 +70,7 @@ def _entries(data: bytes, where: str) -> dict[SafePath, _Entry]:
                     raise IntegrityError(f"{where}: {path}", "stands twice in the archive")
                 executable = bool(info.external_attr >> 16 & 0o100)
                 entries[path] = _Entry(data=archive.read(info), executable=executable)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (*damaged.ZIP, OSError) as error:
         raise IntegrityError(where, f"not a zip archive, {error}") from error
     return entries
 

@@ -8,6 +8,7 @@ import zipfile
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from airlock.core import damaged
 from airlock.core.web import Reply, Web
 from airlock.errors import FetchError, IntegrityError
 
@@ -101,7 +102,7 @@ def metadata_in(wheel: BinaryIO, where: str) -> bytes:
                 raise IntegrityError(where, "not a wheel", expected="one METADATA", found=f"{len(names)}")
             with archive.open(names[0]) as stream:
                 data = stream.read(MAX_METADATA + 1)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+    except (*damaged.ZIP, OSError) as error:
         raise IntegrityError(where, f"not a wheel, {error}") from error
     if len(data) > MAX_METADATA:
         raise IntegrityError(where, "METADATA is too large", expected=f"at most {MAX_METADATA} bytes")

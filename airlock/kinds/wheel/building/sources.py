@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
+from airlock.core import damaged
 from airlock.core.digest import Digest
 from airlock.core.paths import safe_path
 from airlock.errors import AirlockError, IntegrityError
@@ -58,11 +59,8 @@ def unpack_archive(stream: BinaryIO, file: str, directory: Path) -> int:
     except (
         tarfile.TarError,
         _with_filters().TarError,
-        zipfile.BadZipFile,
-        EOFError,
+        *damaged.ZIP,
         OSError,
-        ValueError,
-        RuntimeError,
     ) as error:
         raise IntegrityError(file, f"not a source archive that can be unpacked, {error}") from error
     return min(max(newest, EPOCH), _LATEST)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from packaging.metadata import parse_email
 
+from airlock.core import damaged
 from airlock.kinds.wheel.remote import MAX_METADATA
 
 _STATIC_SINCE = (2, 2)
@@ -17,7 +18,7 @@ def static_metadata(stream: BinaryIO, file: str) -> bytes | None:
     Dynamic. None else."""
     try:
         data = (_from_zip if file.endswith(".zip") else _from_tar)(stream)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError):
+    except (tarfile.TarError, *damaged.ZIP, OSError):
         return None  # whatever is wrong with it is told when it is unpacked
     return data if data is not None and _reliable(data) else None
 
