@@ -90,7 +90,7 @@ def audit_of(data: bytes) -> Report:
 def _finding() -> Finding:
     return found(
         "python/import",
-        "imports <psycopg>, which nothing locked provides",
+        "imports <psycopg>, which nothing locked provides | [here](x)",
         artifact="wheel fresh 0.1",
         path="lib/fresh/__init__.py",
         name="psycopg",

@@ -176,9 +176,11 @@ def test_the_json_is_as_its_schema_says(place: Place, full: dict[str, Any]) -> N
 def test_markdown_has_no_markup_that_an_artifact_could_put_there(place: Place) -> None:
     text = place.shell.airlock(*FULL, "--format", "md").stdout
     assert "imports \\<psycopg\\>" in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    heads = [line.count(" | ") for line in rows]
-    assert all(count >= 1 for count in heads)
+    assert "provides \\| \\[here\\](x)" in text
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
+    assert len(tables) >= 4
 
 
 def test_the_page_names_no_address_and_holds_no_script(place: Place) -> None:

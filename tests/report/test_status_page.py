@@ -1,12 +1,14 @@
 """The status of a site as a page: what runs, since when, who signed it, and what can be rolled back to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from airlock.airgapped.pages import date
-from airlock.airgapped.status_page import site_page
+from airlock.airgapped.status import status
+from airlock.airgapped.status_page import site_page, status_page
 from airlock.errors import TargetError
 from airlock.formats.trust import short_form
 from tests.browser import PROGRAM, Browser, browser
@@ -59,6 +61,14 @@ def test_a_journal_that_was_changed_is_told_first(trust: Trust, tmp_path: Path) 
     journal.write_bytes(journal.read_bytes().replace(b'"outcome":"done"', b'"outcome":"fine"'))
     page = site_page(site)
     assert page.index('<span class="tag bad">journal</span>') < page.index('class="verdict"')
+
+
+def test_what_would_turn_the_direction_of_a_line_is_spelt_out(trust: Trust, tmp_path: Path) -> None:
+    site = site_at(tmp_path / "site")
+    put(site, release(trust, 1))  # type: ignore[arg-type]
+    act = replace(site.sound_journal()[0].acts[-1], detail="<b>\u202efdp.exe")
+    page = status_page(status(site), (), (act,), has_check=False)
+    assert "&lt;b&gt;\\u202efdp.exe" in page
 
 
 def test_a_site_with_nothing_has_no_page(tmp_path: Path) -> None:

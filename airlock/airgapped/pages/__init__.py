@@ -1,12 +1,15 @@
-"""Pages of HTML that need nothing else: no script, no font, no request. What is put into them is escaped."""
+"""Pages of HTML that need nothing else: no script, no font, no request. What is put into them is escaped, and what would turn
+the direction of a line is spelt out."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from airlock.core.plain import human_size, plain
 
-from airlock.core.plain import human_size
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def _read(name: str) -> str:
@@ -14,8 +17,12 @@ def _read(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined)
+def _environment() -> "Environment":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_read), autoescape=True, undefined=StrictUndefined, finalize=_shown
+    )
     filters: Mapping[str, Callable[[int], str]] = {"size": human_size, "difference": difference}
     environment.filters.update(filters)
     return environment
@@ -24,6 +31,11 @@ def _environment() -> Environment:
 def page(template: str, **words: object) -> str:
     """The page of a template in this folder, the same for the same words."""
     return _environment().get_template(template).render(css=_css(), **words) + "\n"
+
+
+def _shown(value: object) -> object:
+    """Words as people see them; those that are markup already are ours."""
+    return plain(value) if type(value) is str else value
 
 
 @cache
