@@ -27,7 +27,8 @@ from airlock.oci.reference import Location
 COSIGN = (".sig", ".att", ".sbom")
 """How tags of signatures, attestations and bills of materials end that cosign pushes: `sha256-HEX.sig`."""
 _FRESH = {"Cache-Control": "no-cache"}
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?')
+"""No part may be followed past the next `<`: a header of many would else be looked through for each."""
 _MOST = 256
 """Manifests that may refer to one."""
 _PAGES = 32
