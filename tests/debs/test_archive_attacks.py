@@ -70,6 +70,23 @@ def test_another_key_is_refused(tmp_path: Path, hello: Archive, stranger: Key) -
         pinned(tmp_path, hello)
 
 
+def test_what_one_section_trusts_is_not_trusted_for_another(
+    tmp_path: Path, hello: Archive, stranger: Key
+) -> None:
+    (tmp_path / "other.gpg").write_bytes(stranger.public)
+    second = SECTION.replace("north", "south").replace("archive-key.gpg", "other.gpg")
+    with pytest.raises(IntegrityError, match=r"no signature of a key that is trusted.*not in it"):
+        pinned(tmp_path, hello, SECTION + second)
+
+
+def test_what_is_new_enough_for_one_section_may_be_too_new_for_another(
+    tmp_path: Path, hello: Archive
+) -> None:
+    second = SECTION.replace("north", "south") + "exclude-newer = 2020-01-01T00:00:00Z\n"
+    with pytest.raises(FetchError, match="is of later than exclude-newer"):
+        pinned(tmp_path, hello, SECTION + second)
+
+
 def test_a_release_of_another_suite_is_refused(tmp_path: Path, hello: Archive) -> None:
     hello.publish(Suite="testing", Codename="testing")
     with pytest.raises(IntegrityError, match="is of another suite: expected stable, found testing"):

@@ -23,7 +23,8 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 @dataclass
 class Offer:
     request: PinRequest
-    _releases: dict[tuple[str, str], Release] = field(default_factory=dict)
+    _releases: dict[tuple[Place, datetime | None], Release] = field(default_factory=dict)
+    """Each section has its own keyring and instant to judge one by."""
     _universes: dict[tuple[str, ...], Universe] = field(default_factory=dict)
 
     def universe(self, section: DebSection, architecture: str) -> Universe:
@@ -56,7 +57,7 @@ class Offer:
                 universe.add(text_of(index.data, where), where, origin)
 
     def _release(self, place: Place, section: DebSection) -> Release:
-        key = (place.url, place.suite)
+        key = (place, section.exclude_newer)
         if key not in self._releases:
             newest = None if section.exclude_newer else self._seen(place)
             release = fetch_release(place, self.request.near, newest)
