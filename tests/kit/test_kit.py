@@ -135,6 +135,31 @@ def test_a_truncated_kit_is_refused(kit: Path, far: Shell) -> None:
     assert "hint: copy it again" in refused(far, 5, "bad.kit", "--into", "opt")
 
 
+def test_a_kit_that_breaks_off_inside_its_script_runs_nothing_of_it(kit: Path, far: Shell) -> None:
+    head = kit.read_bytes()[:HEAD]
+    for size in range(head.index(b"\n{") + 3, HEAD, 97):
+        (far.directory / "bad.kit").write_bytes(head[:size])
+        assert far.run("sh", "bad.kit", "--into", "opt").code in (2, 5), f"{size} bytes"
+    assert not (far.directory / "opt").exists()
+
+
+def test_nothing_says_that_it_is_complete_before_it_is_on_the_disk(kit: Path, far: Shell) -> None:
+    """The power may go at any moment, and what is complete is never put in place again."""
+    tools = far.directory / "tools"
+    tools.mkdir()
+    (tools / "sync").write_text(
+        "#!/bin/sh\necho at $(ls -d opt/kits/*/complete opt/current 2>/dev/null) >>synced\n"
+    )
+    (tools / "sync").chmod(0o755)
+    path = f"{tools}:{far.environment['PATH']}"
+    shell = Shell(directory=far.directory, environment=dict(far.environment) | {"PATH": path})
+    shell.good("sh", str(kit), "--into", "opt")
+    first, last = (far.directory / "synced").read_text().splitlines()
+    assert first == "at"
+    assert "/complete" in last
+    assert "opt/current" in last
+
+
 def test_a_python_of_another_version_is_refused_by_name(kit: Path, far: Shell) -> None:
     other = far.directory / "python"
     other.write_text("#!/bin/sh\nprintf '2.7\\n/usr/bin/python2\\n2.7.18\\n'\n")

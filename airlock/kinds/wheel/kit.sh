@@ -5,6 +5,7 @@
 #     sh THIS_FILE [--into DIR] [--python PATH]@MORE@
 # puts airlock into DIR (/opt/airlock), which then has DIR/current/bin/airlock.@THEN@
 # It asks no network. What it holds: tail -c +8193 THIS_FILE | tar -tv
+{ # read whole before any of it is run: of a file that breaks off here nothing is
 set -eu
 umask 022
 digest=@DIGEST@       # of everything behind this script
@@ -29,6 +30,7 @@ usage() {
     exit "$1"
 }
 payload() { tail -c +8193 "$self"; }
+durable() { sync -f "$into" 2>/dev/null || sync; } # before anything says that it is there: the power may go
 sum() { if command -v sha256sum >/dev/null 2>&1; then sha256sum; else busybox sha256sum; fi | cut -c 1-64; }
 
 # Our own options; with a bundle, every other one is for `airlock install`.
@@ -105,6 +107,7 @@ if ! [ -e "$home/complete" ]; then
         rm -rf "$into/python/$carried"
         mkdir -p "$into/python/$carried"
         tar -xof "$stage/$archive" -C "$into/python/$carried"
+        durable
         : >"$into/python/$carried/complete"
     fi
     choose
@@ -120,12 +123,13 @@ runpy.run_module("installer", run_name="__main__", alter_sys=True)' \
     rm -rf "$stage"
     lacks=$("$home/bin/python" -I -W ignore -c 'import airlock.airgapped.install, airlock.airgapped.update' 2>&1) ||
         stop 6 "$base: airlock does not run with it: $(printf '%s\n' "$lacks" | tail -n 1)"
+    durable
     : >"$home/complete"
-    sync -f "$into" 2>/dev/null || sync
     trap - EXIT
 fi
 ln -sfn "kits/$kit" "$into/.current.$$"
 mv -T "$into/.current.$$" "$into/current"
+durable
 
 if [ -z "$bundle" ]; then
     echo "$into/current/bin/airlock"
@@ -134,3 +138,4 @@ fi
 [ -z "$python" ] || set -- "$@" --python "$python"
 [ -n "$python" ] || [ -z "$program" ] || set -- "$@" --python "$into/python/$carried/$program"
 exec "$into/current/bin/airlock" install "$self" "$@"
+}
