@@ -159,6 +159,10 @@ RELEASES: dict[str, tuple[Callable[[str], str], str]] = {
     "no sha256": (lambda text: text.partition("SHA256:")[0], "SHA256: missing or empty"),
     "no date": (lambda text: re.sub("Date: .*\n", "", text), "says no date"),
     "a date that is none": (lambda text: re.sub("Date: .*", "Date: tomorrow", text), "not a date"),
+    "a date behind all time": (
+        lambda text: re.sub("Date: .*", "Date: Fri, 31 Dec 9999 23:59:00 -1200", text),
+        "not a date",
+    ),
     "a giant field": (
         lambda text: "Note: x\n" + f" {'x' * 999}\n" * 1100 + text,
         "the field 'note' is too long",

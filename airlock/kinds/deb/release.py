@@ -68,9 +68,9 @@ def _moment(fields: Mapping[str, str], name: str, where: str) -> datetime | None
         return None
     try:
         found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise IntegrityError(f"{where}: {name}", "not a date", found=repr(text[:60])) from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _files(text: str, where: str) -> Mapping[str, Listed]:
