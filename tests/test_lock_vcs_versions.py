@@ -104,6 +104,20 @@ def test_a_tag_that_moves_changes_nothing_that_is_locked(place: Workplace, repos
     assert pins(moved) == {"thing": "2.0"}
 
 
+def test_a_tag_that_was_taken_back_is_forgotten(place: Workplace, repository: Path) -> None:
+    python = f'requirements = ["thing @ git+{repository.as_uri()}"]'
+    place.lock(python)
+    git(repository, "tag", "-d", "v1.2")
+    here = pins(place.lock(python))
+    place.cache = place.cache.parent / "another-machine"
+    assert here == pins(place.lock(python))
+    git(repository, "tag", "v3", "HEAD")
+    assert pins(place.lock(python)) == {"thing": "3"}
+    git(repository, "tag", "-d", "v3")
+    with pytest.raises(FetchError, match="git cannot get v3"):
+        place.lock(f'requirements = ["thing @ git+{repository.as_uri()}@v3"]')
+
+
 @pytest.mark.parametrize(
     ("tag", "distance", "version"),
     [

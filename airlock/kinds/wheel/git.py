@@ -66,7 +66,8 @@ def version(reference: Reference, commit: str, near: NearSide) -> str:
     configured: that of the tag, or the next one's `.devN+gCOMMIT`. Raises FetchError."""
     with _repository(reference, near.cache) as repository:
         shallow = _text(repository, reference, "rev-parse", "--is-shallow-repository") == "true"
-        source = ("fetch", "-q", "--no-write-fetch-head", "--force", *(("--unshallow",) if shallow else ()))
+        deepened = ("--unshallow",) if shallow else ()
+        source = ("fetch", "-q", "--no-write-fetch-head", "--force", "--prune", *deepened)
         refs = ("+refs/tags/*:refs/tags/*", "+refs/heads/*:refs/airlock/heads/*")
         _run(repository, reference, *source, "--", reference.place, *refs)
         try:
@@ -118,7 +119,9 @@ def _fetch(repository: Path, reference: Reference, revision: str) -> str:
         _run(repository, reference, *source, "--depth=1", "--", reference.place, f"{revision}:{_WANTED}")
         return _text(repository, reference, "rev-parse", f"{_WANTED}^{{commit}}")
     except FetchError:
-        _run(repository, reference, *source, "--", reference.place, "+refs/*:refs/airlock/all/*")
+        # Tags that versions were made of are none that the server may not have any more.
+        refs = ("+refs/*:refs/airlock/all/*", "+refs/tags/*:refs/tags/*")
+        _run(repository, reference, *source, "--prune", "--", reference.place, *refs)
         return _text(repository, reference, "rev-parse", "--verify", "-q", f"{revision}^{{commit}}")
 
 
