@@ -3,9 +3,12 @@
 import gzip
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import gaierror
 
 import pytest
 
@@ -174,3 +177,28 @@ def test_a_host_is_looked_up_once_and_its_addresses_are_tried_in_turn(index: Ind
             assert connection.getpeername() == ("127.0.0.1", port)
     with pytest.raises(OSError):
         addresses.connect("localhost", 1, 5)
+
+
+def test_nobody_waits_for_the_name_of_another_host_and_a_failure_is_told_to_all_who_wait() -> None:
+    asked: list[str] = []
+    waiting = threading.Event()
+
+    def look_up(host: str, port: int, **_: object) -> list[object]:
+        asked.append(host)
+        if host == "slow.example":
+            waiting.wait(30)
+        raise gaierror(f"{host} is not known")
+
+    addresses = Addresses(look_up)
+    with ThreadPoolExecutor(4) as threads:
+        slow = [threads.submit(addresses.connect, "slow.example", 1, 1) for _ in range(3)]
+        with pytest.raises(gaierror, match="quick"):
+            threads.submit(addresses.connect, "quick.example", 1, 1).result(10)
+        waiting.set()
+        for one in slow:
+            with pytest.raises(gaierror, match="slow"):
+                one.result(10)
+    assert "quick.example" in asked
+    with pytest.raises(gaierror):
+        addresses.connect("quick.example", 1, 1)
+    assert asked.count("quick.example") == 2, "it may have been lost on the way"

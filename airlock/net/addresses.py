@@ -3,6 +3,8 @@ answer now and then, and wait five seconds for the next."""
 
 import ssl
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from http.client import HTTPConnection, HTTPSConnection
 from socket import IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY, getaddrinfo, socket
 from typing import Any
@@ -11,9 +13,10 @@ from typing import Any
 class Addresses:
     """Safe to use from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_up: Callable[..., list[Any]] = getaddrinfo) -> None:
+        self._look_up = look_up
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, int], list[Any]] = {}
+        self._known: dict[tuple[str, int], Future[list[Any]]] = {}
 
     def connect(self, host: str, port: int, timeout: float) -> socket:
         """To the first of the host's addresses that answers within so many seconds. Raises OSError."""
@@ -32,10 +35,18 @@ class Addresses:
         raise trouble
 
     def _of(self, host: str, port: int) -> list[Any]:
+        """Of many threads that ask at the same time, the first does; those that ask for another host need not wait for it."""
+        mine: Future[list[Any]] = Future()
         with self._lock:
-            if (host, port) not in self._known:
-                self._known[host, port] = getaddrinfo(host, port, type=SOCK_STREAM)
-            return self._known[host, port]
+            found = self._known.setdefault((host, port), mine)
+        if found is mine:
+            try:
+                found.set_result(self._look_up(host, port, type=SOCK_STREAM))
+            except BaseException as error:  # whatever it is: who waits must not do so for ever
+                with self._lock:
+                    del self._known[host, port]
+                found.set_exception(error)
+        return found.result()
 
 
 class Plain(HTTPConnection):
