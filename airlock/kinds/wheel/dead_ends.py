@@ -6,7 +6,8 @@ has no file for the target is met once, and not again below every combination of
 search would not ask for.
 
 A pre-release or a yanked version becomes a candidate where somebody names it. So where a project is named so, all of its
-versions count, and what was learned before that is forgotten.
+versions count, and what was learned before that is forgotten. A pre-release that nobody names, but of which several needs
+together leave nothing else (PEP 440), does not count: an answer with such a one may be missed.
 """
 
 from collections.abc import Iterable, Sequence
