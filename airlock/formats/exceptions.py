@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airlock.core.fields import Fields
-from airlock.formats.findings import Finding
 from airlock.formats.rows import plain_text
-from airlock.formats.rules import CLASSES, RULES
+
+if TYPE_CHECKING:  # every index has exceptions, and hardly a command has findings
+    from airlock.formats.findings import Finding
 
 ANY = "*"
 MAX_EXCEPTIONS = 1_000
@@ -34,7 +35,7 @@ class Exempted:
     name: str = ANY
     path: str = ANY
 
-    def covers(self, finding: Finding) -> bool:
+    def covers(self, finding: "Finding") -> bool:
         label = " ".join(finding.artifact.split(" ")[:2])
         found = ((self.artifact, label), (self.name, finding.name), (self.path, finding.path))
         return self.rule in (finding.rule, finding.category) and all(
@@ -72,6 +73,8 @@ def _rule(text: str, place: str) -> str:
 
 
 def _known_rule(text: str, place: str) -> str:
+    from airlock.formats.rules import CLASSES, RULES
+
     if text not in RULES and text not in CLASSES:
         from difflib import get_close_matches
 
@@ -92,7 +95,7 @@ def write_exception(one: Exempted) -> dict[str, Any]:
     return {"rule": one.rule, **named, "reason": one.reason}
 
 
-def except_from(findings: Iterable[Finding], exceptions: Iterable[Exempted]) -> Iterable[Finding]:
+def except_from(findings: "Iterable[Finding]", exceptions: Iterable[Exempted]) -> "Iterable[Finding]":
     """The findings, those that an exception covers marked with its reason."""
     declared = tuple(exceptions)
     for finding in findings:
@@ -100,7 +103,7 @@ def except_from(findings: Iterable[Finding], exceptions: Iterable[Exempted]) -> 
         yield finding if reason is None else replace(finding, standing="excepted", reason=reason)
 
 
-def unused(findings: Iterable[Finding], exceptions: Iterable[Exempted]) -> tuple[Exempted, ...]:
+def unused(findings: "Iterable[Finding]", exceptions: Iterable[Exempted]) -> tuple[Exempted, ...]:
     """Exceptions that cover nothing any more."""
     seen = tuple(findings)
     return tuple(one for one in exceptions if not any(one.covers(finding) for finding in seen))
