@@ -197,6 +197,22 @@ def test_an_application_without_end_is_ended(plant: Plant) -> None:
     assert ran.exit_code != 0
 
 
+@pytest.mark.parametrize("tracing", [pytest.param(True, marks=traced), False])
+def test_an_application_is_asked_to_end_and_is_gone_then(
+    plant: Plant, tmp_path: Path, *, tracing: bool
+) -> None:
+    plant.own(
+        main="import os, pathlib, signal, sys, time\n"
+        f"place = pathlib.Path({str(tmp_path)!r}, 'said')\n"
+        "def asked(*_):\n    place.write_text(f'{os.getpid()} was asked')\n    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, asked)\ntime.sleep(600)\n"
+    )
+    watched(plant, ["python", "-m", "gateway.main"], tracing=tracing, seconds=3)
+    process, said = (tmp_path / "said").read_text().split(" ", 1)
+    assert said == "was asked"
+    assert not Path("/proc", process).exists()
+
+
 def test_a_command_that_is_not_there(plant: Plant) -> None:
     plant.own(main="")
     _, ran = watched(plant, ["no-such-command"])

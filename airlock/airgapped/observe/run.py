@@ -1,12 +1,14 @@
 """Run an application behind whatever watches it, and collect what that saw."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,12 +141,45 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], s
 
 
 def _end(process: "subprocess.Popen[bytes]", ask: bool) -> int:
-    if ask:
-        process.send_signal(signal.SIGTERM)
+    """What isolates and watches is between us and the application, and would let go of it if it were ended itself."""
+    with ExitStack() as held:
+        family = [held.enter_context(one) for pid in _descendants(process.pid) for one in _held(pid)]
+        if ask:
+            _signal(family, signal.SIGTERM)
+        _signal(_left(family), signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         return process.wait(_GRACE)
     process.kill()
     return process.wait()
+
+
+def _descendants(process: int) -> Iterator[int]:
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, path.read_text().split()):
+                yield child
+                yield from _descendants(child)
+
+
+def _held(process: int) -> Iterator[IO[bytes]]:
+    """What names a process for as long as it is open, whoever has its number by then; nothing for one that has ended."""
+    with suppress(ProcessLookupError):
+        yield os.fdopen(os.pidfd_open(process), "rb", buffering=0)
+
+
+def _signal(family: Iterable[IO[bytes]], number: int) -> None:
+    for one in family:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(one.fileno(), number)
+
+
+def _left(family: Iterable[IO[bytes]]) -> list[IO[bytes]]:
+    """Those that have not ended when the time for it is over."""
+    left, end = list(family), time.monotonic() + _GRACE
+    while left and (patience := end - time.monotonic()) > 0:
+        ended, _, _ = select.select(left, (), (), patience)
+        left = [one for one in left if one not in ended]
+    return left
 
 
 def _unrouted(counters: Path) -> int:
