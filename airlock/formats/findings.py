@@ -16,7 +16,6 @@ from airlock.formats.rows import plain_text
 from airlock.formats.rules import CLASSES, RULES, SEVERITIES, Severity
 
 FORMAT = "airlock-audit/1"
-MAX_FINDINGS = 100_000
 MAX_EVIDENCE = 40
 """Lines with one finding."""
 MAX_TEXT = 2_000

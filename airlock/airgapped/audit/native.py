@@ -11,7 +11,7 @@ from airlock.core.base_libraries import MACHINES, base_libraries, loaders, too_n
 from airlock.core.elf import MAGIC, Binary, read_binary
 from airlock.core.paths import SafePath
 from airlock.core.tree import FileEntry, LinkEntry
-from airlock.formats.findings import Finding, found
+from airlock.formats.findings import MAX_EVIDENCE, Finding, found
 from airlock.kinds.audited import Audited
 from airlock.storage.regular import open_below
 
@@ -224,7 +224,7 @@ def _grouped(findings: Iterator[Finding]) -> Iterator[Finding]:
         groups[one.rule, one.artifact, one.name].append(one)
     for several in groups.values():
         first = several[0]
-        yield replace(first, evidence=(*first.evidence, *(one.path for one in several[1:]))[:40])
+        yield replace(first, evidence=(*first.evidence, *(one.path for one in several[1:]))[:MAX_EVIDENCE])
 
 
 def _vendored(audited: Audited, binaries: Mapping[SafePath, Binary]) -> Iterator[Finding]:

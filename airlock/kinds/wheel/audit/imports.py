@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from airlock.core.paths import SafePath
-from airlock.formats.findings import Finding, found
+from airlock.formats.findings import MAX_EVIDENCE, Finding, found
 from airlock.formats.rules import Severity
 from airlock.kinds.audited import Audited
 from airlock.kinds.wheel.audit.conditions import Conditions
@@ -218,7 +218,7 @@ class Judge:
         for several in grouped.values():
             several.sort(key=lambda one: (one.severity, one.path, one.line))
             places = [f"{one.path}:{one.line}" for one in several[1:]]
-            yield replace(several[0], evidence=(*several[0].evidence, *places)[:40])
+            yield replace(several[0], evidence=(*several[0].evidence, *places)[:MAX_EVIDENCE])
 
     def _judged(self, source: Source, one: Import) -> Iterator[Finding]:
         for target in self.sources.targets(source, one.module, one.level, one.names):
