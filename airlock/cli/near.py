@@ -10,7 +10,7 @@ from airlock.kinds import NearSide
 from airlock.storage.store import Store
 
 if TYPE_CHECKING:
-    from airlock.net import Network
+    from airlock.net import Network, PipConfiguration
 
 
 def near_store(session: Session) -> Store:
@@ -21,15 +21,8 @@ def near_store(session: Session) -> Store:
 @contextmanager
 def network(session: Session) -> "Iterator[Network]":
     """The network alone, with the user's logins, proxies and certificates."""
-    from airlock.net import Network, PipConfiguration
-    from airlock.net.credentials import Credentials
-
-    pip = PipConfiguration(session.environment, session.reporter)
-    opened = Network(session.cache / "http", pip, Credentials(pip, session.environment))
-    try:
+    with _network(session, {}) as (opened, _):
         yield opened
-    finally:
-        opened.close()
 
 
 @contextmanager
@@ -42,24 +35,30 @@ def near_side(
 ) -> Iterator[NearSide]:
     """`directory` is where the manifest and the lock are, `indexes` are the manifest's; `expecting`: the default index will
     be asked for soon. Nothing else is asked of the network, or of pip, until it is needed."""
+    with _network(session, indexes or {}) as (opened, pip):
+        if expecting:
+            pip.expect()
+        yield NearSide(
+            directory=directory,
+            cache=session.cache,
+            store=near_store(session),
+            web=opened,
+            default_index=pip.index,
+            reporter=session.reporter,
+        )
+
+
+@contextmanager
+def _network(session: Session, indexes: Mapping[str, str]) -> "Iterator[tuple[Network, PipConfiguration]]":
     from airlock.net import Network, PipConfiguration
     from airlock.net.credentials import Credentials
 
     pip = PipConfiguration(session.environment, session.reporter)
     credentials = Credentials(pip, session.environment)
-    for name, url in sorted((indexes or {}).items()):
+    for name, url in sorted(indexes.items()):
         credentials.know(name, url)
-    if expecting:
-        pip.expect()
-    network = Network(session.cache / "http", pip, credentials)
+    opened = Network(session.cache / "http", pip, credentials)
     try:
-        yield NearSide(
-            directory=directory,
-            cache=session.cache,
-            store=near_store(session),
-            web=network,
-            default_index=pip.index,
-            reporter=session.reporter,
-        )
+        yield opened, pip
     finally:
-        network.close()
+        opened.close()

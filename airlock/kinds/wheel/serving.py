@@ -4,7 +4,6 @@ import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from urllib.parse import quote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -14,6 +13,7 @@ from airlock.core.artifact import Artifact
 from airlock.core.digest import hex_of
 from airlock.core.paths import SafePath
 from airlock.kinds.serving import Choice, Document, Holding, Moved, Offer, Original, Placed
+from airlock.kinds.wheel.metadata import headers_of
 
 ROOT = "/simple/"
 PACKAGES = "/packages/"
@@ -79,9 +79,8 @@ def _is_site_packages(path: SafePath) -> bool:
 
 def _requires_python(metadata: bytes) -> str:
     """What is no specifier is left out: a client that reads it would leave the file out."""
-    text = HeaderParser().parsestr(metadata.decode(errors="replace")).get("Requires-Python", "")
     try:
-        return str(SpecifierSet(text))
+        return str(SpecifierSet(headers_of(metadata).requires_python))
     except InvalidSpecifier:
         return ""
 
