@@ -262,3 +262,15 @@ def test_a_placement_that_airlock_does_not_write_is_refused(placement: dict[str,
     odd = replace(artifact(b""), placement=placement)
     with pytest.raises(IntegrityError, match="placement"):
         place(odd, lambda: iter(()), Placed().room)
+
+
+@pytest.mark.parametrize("suffix", ["xz", "gz", "bz2", "zst"])
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+@pytest.mark.parametrize("step", [7, 1 << 20])
+def test_content_comes_whole_however_it_falls_into_pieces(suffix: str, size: int, step: int) -> None:
+    """The last of what compresses well is still in the decompressor when the file has ended."""
+    data = COMPRESSIONS[f"data.tar.{suffix}"](bytes(size))
+    chunks = iter([*(data[at : at + step] for at in range(0, len(data), step)), b""])
+    found = list(decompressed(chunks, suffix, "x"))
+    assert b"".join(found) == bytes(size)
+    assert max(map(len, found), default=0) <= PIECE

@@ -32,10 +32,12 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """`zlib` leaves it to its caller to keep what it did not take."""
+    """`zlib` leaves it to its caller to keep what it did not take, and says nothing of content that it still holds: there may be
+    some wherever it gave as much as was asked for."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._full = False
 
     @property
     def eof(self) -> bool:
@@ -43,14 +45,16 @@ class _Gzip:
 
     @property
     def needs_input(self) -> bool:
-        return not self._stream.unconsumed_tail
+        return not (self._stream.unconsumed_tail or self._full)
 
     @property
     def unused_data(self) -> bytes:
         return self._stream.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        found = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        self._full = len(found) == max_length
+        return found
 
 
 class Chunks:
@@ -83,7 +87,7 @@ def decompressed(chunks: Iterator[bytes], suffix: str, where: str) -> Iterator[b
 
 def _pieces(make: Callable[[], _Decompressor], chunks: Iterator[bytes]) -> Iterator[bytes]:
     stream = make()
-    for chunk in chunks:
+    for chunk in filter(None, chunks):  # an empty one begins no stream
         rest, more = chunk, True
         while more:
             if stream.eof:

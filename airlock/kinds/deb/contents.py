@@ -8,25 +8,17 @@ import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Self, cast
+from typing import IO, cast
 
 from airlock.core.expanded import Member
 from airlock.core.paths import SafePath, safe_path
 from airlock.errors import IntegrityError
 from airlock.kinds.deb.compressed import PIECE, Chunks, decompressed
+from airlock.kinds.deb.tape import checked, damaged
 
 MERGED = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"})
 """Folders that are links to those of the same name below `usr` (Debian's merged /usr)."""
 MAX_ENTRIES = 200_000
-MAX_NAMES = 1 << 20
-"""Bytes in front of one entry that say what its header has no room for."""
-_NAMES = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
 NO_TWIN = "a hard link to no file of the package"
 _HINT = 'it belongs into the base, or set mode = "system"'
 
@@ -62,34 +54,17 @@ def _unpacked(member: Member, where: str) -> Iterator[bytes]:
     return member.chunks if suffix == "tar" else decompressed(member.chunks, suffix, where)
 
 
-class _Header(tarfile.TarInfo):
-    """One that a package may have. To tarfile a header that is none ends the archive, and what stands behind it is lost; and
-    it reads a name of any length into memory."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        try:
-            found = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise
-            raise ValueError(str(error)) from error
-        if found.type in _NAMES and found.size > MAX_NAMES:
-            raise ValueError(f"names and attributes of {found.size} bytes")
-        return found
-
-
 def _of_tar(chunks: Iterator[bytes], where: str) -> Iterator[Entry]:
     try:
-        stream = cast("IO[bytes]", Chunks(chunks))
-        with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_Header) as archive:
+        stream = cast("IO[bytes]", Chunks(checked(chunks, where)))
+        with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
             for number, member in enumerate(archive):
                 if number == MAX_ENTRIES:
                     raise IntegrityError(where, "too many files", expected=f"at most {MAX_ENTRIES}")
                 if (entry := _entry(archive, member, where)) is not None:
                     yield entry
     except (tarfile.TarError, ValueError, EOFError) as error:
-        raise _damaged(where, error) from error
+        raise damaged(where, str(error)) from error
 
 
 def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Entry | None:
@@ -119,11 +94,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> I
         while data := content.read(PIECE):
             yield data
     except tarfile.TarError as error:
-        raise _damaged(where, error) from error
-
-
-def _damaged(where: str, error: Exception) -> IntegrityError:
-    return IntegrityError(where, f"its data.tar is damaged, {error}")
+        raise damaged(where, str(error)) from error
 
 
 def _plain(name: str) -> str:
